@@ -1,0 +1,1 @@
+"""Context-folding decoder for diffusion language models."""

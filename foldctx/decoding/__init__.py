@@ -1,0 +1,81 @@
+"""The context-folding decoder: prompt tokens to committed tokens.
+
+Names are resolved when first used: the presets' names and options are wanted without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foldctx.decoding.cache import NoCache, PrefixCache
+    from foldctx.decoding.canvas import SpanFold
+    from foldctx.decoding.commit import Quota, Threshold
+    from foldctx.decoding.decoder import Decoder
+    from foldctx.decoding.events import Decoded, Event, Step, Usage, flops
+    from foldctx.decoding.feed import Elastic, WholeCanvas
+    from foldctx.decoding.loop import Predictor, check_request, decode, decode_one
+    from foldctx.decoding.presets import (
+        PRESET_NAMES,
+        PRESETS,
+        check_preset,
+        preset,
+        preset_options,
+    )
+    from foldctx.decoding.propose import Proposer
+    from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
+    from foldctx.decoding.stop import AnyOf, FirstEos, Never, SkipAt
+
+_HOME = {
+    "cache": ("NoCache", "PrefixCache"),
+    "canvas": ("SpanFold",),
+    "commit": ("Quota", "Threshold"),
+    "decoder": ("Decoder",),
+    "events": ("Decoded", "Event", "Step", "Usage", "flops"),
+    "feed": ("Elastic", "WholeCanvas"),
+    "loop": ("Predictor", "check_request", "decode", "decode_one"),
+    "presets": ("PRESETS", "PRESET_NAMES", "check_preset", "preset", "preset_options"),
+    "propose": ("Proposer",),
+    "segments": ("Fold", "Request", "Segment", "fold_segment"),
+    "stop": ("AnyOf", "FirstEos", "Never", "SkipAt"),
+}
+
+__all__ = [
+    "PRESETS",
+    "PRESET_NAMES",
+    "AnyOf",
+    "Decoded",
+    "Decoder",
+    "Elastic",
+    "Event",
+    "FirstEos",
+    "Fold",
+    "Never",
+    "NoCache",
+    "Predictor",
+    "PrefixCache",
+    "Proposer",
+    "Quota",
+    "Request",
+    "Segment",
+    "SkipAt",
+    "SpanFold",
+    "Step",
+    "Threshold",
+    "Usage",
+    "WholeCanvas",
+    "check_preset",
+    "check_request",
+    "decode",
+    "decode_one",
+    "flops",
+    "fold_segment",
+    "preset",
+    "preset_options",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"foldctx.decoding.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

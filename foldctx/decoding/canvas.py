@@ -1,0 +1,185 @@
+"""The canvas of one request: its tokens, and at each block's start what of them is fed, and where.
+
+Position ids are the canvas indices while the canvas fits in the window. When it does not, a span
+fold takes the oldest generated blocks out of the feed and the rest moves up behind the seam, so that
+no position id reaches the window; distances inside each surviving span stay what they were.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from foldctx.decoding.feed import SuffixFeed
+from foldctx.decoding.segments import Fold, Kind, Range, Request, count, fold_span
+from foldctx.errors import UsageError, WindowError
+from foldctx.models.info import ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFold:
+    """What a folded span of generated text leaves in the feed: nothing, or its first `tokens`."""
+
+    kept: Literal["nothing", "first"] = "nothing"
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kept not in ("nothing", "first"):
+            raise UsageError(f"span kept={self.kept!r}: choose from nothing, first")
+        if (self.tokens > 0) != (self.kept == "first"):
+            raise UsageError(
+                f"span kept={self.kept!r} with tokens={self.tokens}: 'first' needs at least 1 token "
+                "and 'nothing' takes 0"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Canvas indices [start, end) of one kind, fed at the position ids from `position` on."""
+
+    kind: Kind
+    start: int
+    end: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one block's forwards may feed: n rows in canvas order.
+
+    `indices` and `positions` (n,); the block is the rows [behind, behind + block_length), everything
+    before it is decoded or given, everything after it is read only.
+    """
+
+    segments: tuple[Placed, ...]
+    indices: Tensor
+    positions: Tensor
+    behind: int
+    block_length: int
+    position_max: int
+
+    def __len__(self) -> int:
+        return self.indices.numel()
+
+
+def _layout(segments: list[Placed], block: Range) -> Layout:
+    parts = [segment for segment in segments if segment.start < segment.end]
+    return Layout(
+        segments=tuple(parts),
+        indices=torch.cat([torch.arange(part.start, part.end) for part in parts]),
+        positions=torch.cat(
+            [torch.arange(part.position, part.position + part.end - part.start) for part in parts]
+        ),
+        behind=sum(part.end - part.start for part in parts if part.end <= block[0]),
+        block_length=block[1] - block[0],
+        position_max=max(part.position + part.end - part.start - 1 for part in parts),
+    )
+
+
+class Canvas:
+    """Tokens (prompt then generation) on the host, and the span of them that is folded away."""
+
+    def __init__(self, request: Request, block_length: int, info: ModelInfo) -> None:
+        self.id = request.id
+        self.prompt = request.prompt
+        self.prompt_length = request.prompt_length
+        self.gen_length = request.gen_length
+        self.block_length = min(block_length, request.gen_length)
+        self.blocks = -(-request.gen_length // self.block_length)
+        self.first_position = request.first_position
+        self.mask_id = info.mask_id
+        self.capacity = info.window - request.first_position
+        self.tokens = torch.tensor(request.prompt_tokens + [info.mask_id] * request.gen_length)
+        for offset, token in request.pinned.items():
+            self.tokens[self.prompt_length + offset] = token
+        self.folded: Range = (self.prompt_length, self.prompt_length)
+
+    def __len__(self) -> int:
+        return self.prompt_length + self.gen_length
+
+    def bounds(self, block: int) -> Range:
+        """Canvas indices [s, e) of a block; the last one may be short."""
+        start = self.prompt_length + block * self.block_length
+        return start, min(start + self.block_length, len(self))
+
+    def masked(self, block: int) -> Tensor:
+        """Canvas indices of the block's masks, ascending."""
+        start, end = self.bounds(block)
+        return (self.tokens[start:end] == self.mask_id).nonzero().flatten() + start
+
+    def check(self, reserve: int, span: SpanFold) -> None:
+        """Raise WindowError unless every block can be laid out inside the window."""
+        if len(self) <= self.capacity:
+            return
+        # A fold needs room for the block, what lies ahead of it and one block of text behind it.
+        ahead = min(reserve, self.gen_length - self.block_length)
+        needed = self.prompt_length + span.tokens + 2 * self.block_length + ahead
+        if self.blocks == 1:
+            needed = len(self)
+        if needed > self.capacity:
+            raise WindowError(
+                f"request {self.id!r}: a prompt of {self.prompt_length} tokens needs {needed} to "
+                f"generate {self.gen_length} in blocks of {self.block_length}, and "
+                f"{self.capacity} fit in the window; shorten the prompt or the generation"
+            )
+
+    def open(self, block: int, feed: SuffixFeed, span: SpanFold) -> tuple[Layout, list[Fold]]:
+        """Lay a block out, folding what does not fit; returns the folds made for it."""
+        start, end = self.bounds(block)
+        folds = self._fold_behind(start, end, feed.reserve, span)
+        ahead = self._ahead(end, feed)
+        kept = [(part.start, part.end) for part in ahead]
+        if count(kept) < len(self) - end:
+            reason = "masks behind the block are represented by few"
+            folds.append(fold_span(self.id, "mask", (end, len(self)), kept, reason))
+        live = self._placed("answer", self.folded[1], start), self._placed("mask", start, end)
+        return _layout([*self._given(), *live, *ahead], (start, end)), folds
+
+    @property
+    def shift(self) -> int:
+        """How far everything behind the seam has moved forward."""
+        return self.folded[1] - self.folded[0]
+
+    def _placed(self, kind: Kind, start: int, end: int) -> Placed:
+        shift = self.shift if start >= self.folded[1] else 0
+        return Placed(kind, start, end, self.first_position + start - shift)
+
+    def _given(self) -> list[Placed]:
+        """The prompt's segments and the kept head of the folded span."""
+        placed, at = [], 0
+        for segment in self.prompt:
+            placed.append(Placed(segment.kind, at, at + len(segment), self.first_position + at))
+            at += len(segment)
+        return [*placed, Placed("answer", at, self.folded[0], self.first_position + at)]
+
+    def _ahead(self, end: int, feed: SuffixFeed) -> list[Placed]:
+        """The suffix masks that are fed, those past the window left out but for the terminal one."""
+        total, limit = len(self), self.capacity + self.shift
+        kept = feed.kept(end, total)
+        if total <= limit or not kept:
+            return [self._placed("mask", *part) for part in kept]
+        terminal = [Placed("mask", total - 1, total, self.first_position + self.capacity - 1)]
+        if kept[-1][1] < total:
+            terminal = []
+        limit -= len(terminal)
+        inside = [(start, min(stop, limit)) for start, stop in kept if start < limit]
+        return [self._placed("mask", *part) for part in inside] + terminal
+
+    def _fold_behind(self, start: int, end: int, reserve: int, span: SpanFold) -> list[Fold]:
+        """The span fold before the block [start, end), when its layout would pass the window.
+
+        It goes down to half of what the window leaves for text, so that the next one is far away.
+        """
+        ahead = min(reserve, len(self) - end)
+        if len(self) <= self.capacity or end - self.shift + ahead <= self.capacity:
+            return []
+        head = self.prompt_length + span.tokens
+        room = self.capacity - head - (end - start) - ahead
+        blocks = -(-(start - self.prompt_length - room // 2) // self.block_length)
+        before = self.folded
+        self.folded = (head, self.prompt_length + blocks * self.block_length)
+        fresh = (max(before[1], self.prompt_length), self.folded[1])
+        kept = [(fresh[0], head)] if fresh[0] < head else []
+        reason = f"block [{start}, {end}) would pass the window of {self.capacity} tokens"
+        return [fold_span(self.id, "span", fresh, kept, reason, shift=self.shift)]

@@ -1,0 +1,53 @@
+"""A decoder: one member per seam, put together once and checked."""
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from foldctx.decoding.cache import Cache
+from foldctx.decoding.canvas import SpanFold
+from foldctx.decoding.commit import Commit
+from foldctx.decoding.feed import SuffixFeed
+from foldctx.decoding.propose import Propose
+from foldctx.decoding.stop import Stop
+from foldctx.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """How requests are decoded; holds no state, so one serves any number of them.
+
+    `block_length` positions are denoised together, counted from the end of the prompt; the last
+    block may be shorter. Raises UsageError for a combination that cannot work.
+    """
+
+    feed: SuffixFeed
+    cache: Cache
+    propose: Propose
+    commit: Commit
+    stop: Stop
+    block_length: int = 32
+    span: SpanFold = SpanFold()
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        if self.block_length < 1:
+            raise UsageError(f"block_length={self.block_length}; it must be at least 1")
+        if self.commit.needs_probability and not self.propose.is_probability:
+            raise UsageError(
+                f"{self.name}: {self.commit} compares confidences with a probability, and "
+                f"{self.propose} does not give one; rank by low_confidence or margin"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Every parameter, for records: plain values only."""
+        described = _describe(self)
+        return {"preset": described.pop("name"), **described}
+
+
+def _describe(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_describe(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    described = {field.name: _describe(getattr(value, field.name)) for field in fields(value)}
+    return described if isinstance(value, Decoder) else {"kind": type(value).__name__, **described}

@@ -1,0 +1,78 @@
+"""The LLaDA family as data: 8B-Base, 8B-Instruct and 1.5 share one config form.
+
+Sources: the public configs of GSAI-ML/LLaDA-8B-*, arXiv 2502.09992. The public tokenizer files name
+no mask token and Base names no end of turn, so the ids stand here and are checked by id.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from foldctx.errors import ModelError
+from foldctx.models.architecture import Dims
+
+ARCHITECTURES = ("LLaDAModelLM",)
+MODEL_TYPES = ("llada",)
+WEIGHT_PREFIX = "model.transformer."
+
+# The ids of the published vocabulary of 126,464 tokens; a config that names its own ids wins.
+PUBLISHED_VOCAB = 126_464
+PUBLISHED_IDS = {"mask_id": 126_336, "eos_id": 126_081, "eot_id": 126_348, "bos_id": 126_080}
+
+# The published template file is faulty, so the family carries its own (GSAI-ML/LLaDA GUIDELINES).
+BOS = "<|startoftext|>"
+TURN = "<|start_header_id|>{role}<|end_header_id|>\n\n{content}<|eot_id|>"
+GENERATION = "<|start_header_id|>assistant<|end_header_id|>\n\n"
+
+# What the walk computes; a config that says otherwise describes another network.
+_REQUIRED: Mapping[str, tuple[Any, ...]] = {
+    "block_type": ("llama",),
+    "layer_norm_type": ("rms",),
+    "activation_type": ("silu",),
+    "alibi": (False,),
+    "rope": (True,),
+    "attention_layer_norm": (False,),
+    "bias_for_layer_norm": (False, None),
+    "include_bias": (False,),
+    "input_emb_norm": (False,),
+    "scale_logits": (False,),
+    "multi_query_attention": (None, False),
+    "clip_qkv": (None,),
+    "block_group_size": (1,),
+}
+
+
+def dims_from_config(config: Mapping[str, Any]) -> Dims:
+    """Sizes of a LLaDA checkpoint from its config.json.
+
+    Raises ModelError naming the field when one is missing or asks for what LLaDA does not have.
+    """
+    for field, allowed in _REQUIRED.items():
+        if field in config and config[field] not in allowed:
+            raise ModelError(
+                f"config.json: {field}={config[field]!r} is not LLaDA's architecture "
+                f"(expected {allowed[0]!r})"
+            )
+    try:
+        heads = int(config["n_heads"])
+        vocab = int(config["vocab_size"])
+        mlp = config.get("mlp_hidden_size") or int(config["mlp_ratio"] * config["d_model"])
+        return Dims(
+            width=int(config["d_model"]),
+            layers=int(config["n_layers"]),
+            heads=heads,
+            kv_heads=int(config.get("n_kv_heads") or heads),
+            mlp=int(mlp),
+            embeddings=int(config.get("embedding_size") or vocab),
+            norm_eps=float(config.get("rms_norm_eps", 1e-5)),
+            rope_theta=float(config.get("rope_theta", 500_000.0)),
+            qkv_bias=bool(config.get("include_qkv_bias", False)),
+            tied=bool(config.get("weight_tying", False)),
+        )
+    except KeyError as missing:
+        raise ModelError(f"config.json has no field {missing}; it is not a LLaDA config") from None
+
+
+def chat_prompt(messages: list[tuple[str, str]]) -> str:
+    """The family's prompt text of (role, content) messages, ready for the assistant's turn."""
+    turns = "".join(TURN.format(role=role, content=text.strip()) for role, text in messages)
+    return BOS + turns + GENERATION

@@ -1,0 +1,69 @@
+"""Tokens of text and of templates, from a hub-form tokenizer.json alone.
+
+A document may contain the text of a special token (a paper about LLaDA does). Text is therefore
+encoded by a copy of the tokenizer that knows no special tokens; templates by the whole one.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer as RawTokenizer
+
+from foldctx.errors import ModelError
+
+
+class Tokenizer:
+    """Encodes text and templates, decodes ids; holds no model facts but the vocabulary."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            form = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ModelError(
+                f"{path}: no such file; the model folder needs the tokenizer.json of its hub page"
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ModelError(f"{path}: not a tokenizer.json ({error})") from None
+        try:
+            self._template = RawTokenizer.from_str(json.dumps(form))
+            form["added_tokens"] = []
+            form["post_processor"] = None
+            self._text = RawTokenizer.from_str(json.dumps(form))
+        except Exception as error:  # the tokenizers library raises bare Exception
+            raise ModelError(f"{path}: the tokenizer cannot be built ({error})") from None
+        self._text.no_truncation()
+        self._text.no_padding()
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special tokens included."""
+        return int(self._template.get_vocab_size(with_added_tokens=True))
+
+    def token_id(self, token: str) -> int:
+        """The id of a token's text; ModelError when the vocabulary lacks it."""
+        found = self._template.token_to_id(token)
+        if found is None:
+            raise ModelError(f"the tokenizer has no token {token!r}, which the template uses")
+        return int(found)
+
+    def has(self, token: str) -> bool:
+        """Whether the vocabulary holds the token."""
+        return self._template.token_to_id(token) is not None
+
+    def encode_text(self, text: str) -> list[int]:
+        """Ids of a text in which nothing is special."""
+        return list(self._text.encode(text, add_special_tokens=False).ids)
+
+    def encode_texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode_text` of many texts at once."""
+        rows = self._text.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [list(row.ids) for row in rows]
+
+    def encode_template(self, template: str) -> list[int]:
+        """Ids of template text: special tokens are recognised."""
+        return list(self._template.encode(template, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int], *, keep_special: bool = False) -> str:
+        """Text of ids; special tokens are left out unless kept."""
+        return str(self._template.decode(list(ids), skip_special_tokens=not keep_special))

@@ -1,0 +1,142 @@
+"""Facts and questions: hand-written banks, and relations drawn from a dictionary of nouns."""
+
+import json
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from foldctx_pipelines.training.values import MAKERS
+
+BANKS = Path(__file__).parent / "banks"
+_SLOT = re.compile(r"\{([a-z_]+?)(\d*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One kind of fact: how it is stated, asked and answered."""
+
+    id: str
+    subject: str
+    statements: tuple[str, ...]
+    questions: tuple[str, ...]
+    answer: str
+    lists: Mapping[str, Sequence[str]] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A statement and what may be asked about it; `answer` stands verbatim in `statement`.
+
+    `other_statement` says the same of another subject; it is empty where that would be an answer.
+    """
+
+    relation: str
+    subject: str
+    statement: str
+    question: str
+    answer: str
+    other_statement: str
+    other_answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """All hand-written relations and neutral sentences of one split."""
+
+    relations: tuple[Relation, ...]
+    fillers: tuple[tuple[str, Mapping[str, Sequence[str]]], ...]
+
+
+def load_banks(folder: Path = BANKS, *, held_out: bool = False) -> Bank:
+    """The relations for training, or every eighth one, held out for evaluation."""
+    relations: list[Relation] = []
+    fillers: list[tuple[str, Mapping[str, Sequence[str]]]] = []
+    for path in sorted(folder.glob("*.json")):
+        bank = json.loads(path.read_text("utf-8"))
+        lists = bank.get("lists", {})
+        for i, row in enumerate(bank["relations"]):
+            if (i % 8 == 5) == held_out:
+                relations.append(
+                    Relation(
+                        row["id"],
+                        row["subject"],
+                        tuple(row["statements"]),
+                        tuple(row["questions"]),
+                        row["answer"],
+                        lists,
+                    )
+                )
+        fillers += [(text, lists) for text in bank["fillers"]]
+    return Bank(tuple(relations), tuple(fillers))
+
+
+class Filler:
+    """Fills the slots of templates; a slot keeps its value until `renew` names it."""
+
+    def __init__(self, rng: random.Random, lists: Mapping[str, Sequence[str]]) -> None:
+        self.rng, self.lists = rng, lists
+        self.values: dict[str, str] = {}
+
+    def fill(self, template: str) -> str:
+        """The template with every slot replaced."""
+        text = _SLOT.sub(self._value, template)
+        return text[0].upper() + text[1:] if text else text
+
+    def raw(self, template: str) -> str:
+        """The same without a capital letter at the start."""
+        return _SLOT.sub(self._value, template)
+
+    def renew(self, template: str) -> None:
+        """Forget the values of the template's slots."""
+        for match in _SLOT.finditer(template):
+            self.values.pop(match[0], None)
+
+    def _value(self, match: re.Match[str]) -> str:
+        slot, name = match[0], match[1]
+        if slot not in self.values:
+            for _ in range(20):
+                if name in self.lists:
+                    value = self.rng.choice(self.lists[name])
+                else:
+                    value = MAKERS[name](self.rng)
+                if value not in self.values.values():
+                    break
+            self.values[slot] = value
+        return self.values[slot]
+
+
+def _styled(rng: random.Random, question: str) -> str:
+    """The question as people type it: now and then without capitals or question mark."""
+    form = rng.random()
+    if form < 0.08:
+        question = question.lower()
+    elif form < 0.16:
+        question = question.rstrip("?")
+    elif form < 0.20:
+        question = f"{rng.choice(['Please tell me', 'I need to know', 'Can you say', 'Find out'])}: {question}"
+    return question
+
+
+def realise(rng: random.Random, relation: Relation) -> Fact:
+    """One fact of a relation, with a second statement of the same kind about another subject."""
+    fill = Filler(rng, relation.lists)
+    statement = rng.choice(relation.statements)
+    question = _styled(rng, fill.fill(rng.choice(relation.questions)))
+    text, answer = fill.fill(statement), fill.raw(relation.answer)
+    subject = fill.raw(relation.subject)
+    if answer not in text:  # the sentence begins with the answer
+        answer = answer[0].upper() + answer[1:]
+    if not _SLOT.search(relation.subject):  # another such statement would answer it as well
+        return Fact(relation.id, subject, text, question, answer, "", "")
+    fill.renew(relation.subject)
+    fill.renew(relation.answer)
+    for match in _SLOT.finditer(statement):
+        if rng.random() < 0.5:
+            fill.values.pop(match[0], None)
+    other = rng.choice(relation.statements) if rng.random() < 0.5 else statement
+    other_text = fill.fill(other)
+    return Fact(
+        relation.id, subject, text, question, answer, other_text, fill.raw(relation.answer)
+    )

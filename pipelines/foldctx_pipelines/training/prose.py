@@ -1,0 +1,63 @@
+"""Natural text for haystacks: files the user names, cut into sentences and split for evaluation."""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from foldctx.errors import UsageError
+
+_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z\"'(])")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'-]+")
+STOP = frozenset(
+    """a about after all also an and any are as at be because been before but by can could did do
+    does for from had has have he her him his how i if in into is it its just like made may me more
+    most much must my no not now of off on one only or other our out over own said same she should
+    since so some such than that the their them then there these they this those through to too
+    under until up upon very was we well were what when where which while who whose why will with
+    without would you your shall being both each few here himself itself many might never once
+    every ever again against between during nor though thus unless whom yet""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Sentences in reading order, file by file."""
+
+    files: tuple[tuple[str, ...], ...]
+
+    def run(self, rng: random.Random, count: int) -> list[str]:
+        """`count` sentences that follow one another, or fewer at a file's end."""
+        weights = [len(file) for file in self.files]
+        file = rng.choices(self.files, weights)[0]
+        start = rng.randrange(max(1, len(file) - count))
+        return list(file[start : start + count])
+
+
+def load_prose(paths: Sequence[Path], *, held_out: bool = False) -> Prose:
+    """Sentences of 4 to 45 words of each file; the last tenth of a file is held out."""
+    files = []
+    for path in paths:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: cannot be read as training text ({error})") from None
+        sentences = [
+            " ".join(sentence.split())
+            for paragraph in re.split(r"\n\s*\n", text)
+            for sentence in _END.split(paragraph)
+        ]
+        kept = [s for s in sentences if 4 <= len(s.split()) <= 45 and len(s) < 320]
+        cut = len(kept) * 9 // 10
+        kept = kept[cut:] if held_out else kept[:cut]
+        if kept:
+            files.append(tuple(kept))
+    if not files:
+        raise UsageError("no training text: name at least one file of plain text with --text")
+    return Prose(tuple(files))
+
+
+def content_words(sentence: str) -> list[str]:
+    """Words that carry meaning, in order."""
+    return [w for w in _WORD.findall(sentence) if len(w) > 2 and w.lower() not in STOP]

@@ -1,0 +1,284 @@
+"""Training windows in the exact prompts of the pipeline: reading, and answering from notes.
+
+Every window is filled to its length to the token, so no row of a batch needs padding.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from foldctx.folding.prompts import Prompts
+from foldctx.models.tokenizer import Tokenizer
+from foldctx_pipelines.training.dictionary import Dictionary, coined_fact, definition_fact
+from foldctx_pipelines.training.facts import Bank, Fact, Filler, realise
+from foldctx_pipelines.training.prose import Prose, content_words
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Token ids with masks in place, and (index, target id, weight) of the trained positions."""
+
+    ids: list[int]
+    targets: list[tuple[int, int, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where facts and prose come from, and the tokens they are written in."""
+
+    bank: Bank
+    words: Dictionary
+    prose: Prose
+    prompts: Prompts
+    tokenizer: Tokenizer
+    mask_id: int
+    eos_id: int
+
+    def encode(self, texts: Sequence[str]) -> list[Ids]:
+        """Ids of texts as the pipeline encodes them."""
+        return self.prompts.text_ids(texts)
+
+
+def draw_fact(rng: random.Random, world: World) -> Fact:
+    """A fact of any source: banks, dictionary frames, definitions, sentences of real prose."""
+    form = rng.random()
+    if form < 0.52:
+        return realise(rng, rng.choice(world.bank.relations))
+    if form < 0.76:
+        return coined_fact(rng, world.words)
+    if form < 0.83:
+        return definition_fact(rng, world.words)
+    return _prose_fact(rng, world)
+
+
+def _prose_fact(rng: random.Random, world: World) -> Fact:
+    """A real sentence asked for by some of its words; the answer is what follows a phrase of it."""
+    while True:
+        pair = world.prose.run(rng, 2)
+        if len(pair) == 2 and len(content_words(pair[0])) >= 4:
+            break
+    sentence, other = pair
+    words = sentence.split()
+    content = content_words(sentence)
+    if rng.random() < 0.5 and len(words) > 7:
+        at = rng.randrange(3, len(words) - 1)
+        given = " ".join(words[max(0, at - rng.randrange(3, 6)) : at])
+        answer = " ".join(words[at : at + rng.randrange(1, 5)]).strip(".,;:!?\"'()")
+        ask = rng.choice(["Complete: {k} ...", "What comes after \"{k}\"?", "How does it go on: {k}"])
+        if answer:
+            return Fact("cloze", "", sentence, ask.format(k=given), answer, other, "")
+    kept = [w for w in content if rng.random() < 0.6][:6] or content[:3]
+    if rng.random() < 0.3:
+        rng.shuffle(kept)
+    ask = rng.choice(
+        ["What is said about {k}?", "{k}", "Where does the text speak of {k}?", "{k}?",
+         "Tell me about {k}.", "Which passage mentions {k}?", "What happens with {k}?"]
+    )
+    return Fact("mention", "", sentence, ask.format(k=" ".join(kept)), sentence, other, "")
+
+
+def _filler_sentences(rng: random.Random, world: World, count: int) -> list[str]:
+    """Neutral sentences around the facts: real prose, domain prose, or a mixture with facts."""
+    form = rng.random()
+    if form < 0.45:
+        return world.prose.run(rng, count)
+    domain = [rng.choice(world.bank.fillers) for _ in range(count)]
+    out = []
+    for template, lists in domain:
+        if form > 0.8 and rng.random() < 0.4:
+            out.append(realise(rng, rng.choice(world.bank.relations)).statement)
+        elif rng.random() < 0.2:
+            out.append(coined_fact(rng, world.words).statement)
+        else:
+            out.append(Filler(rng, lists).fill(template))
+    return out
+
+
+def _memory(rng: random.Random, facts: Sequence[Fact], world: World, budget: int) -> list[tuple[int, Ids]]:
+    """Notes that a run may carry into the window: right ones, wrong ones, or none."""
+    if rng.random() < 0.3 or budget < 20:
+        return []
+    texts: list[tuple[int, str]] = []
+    for _ in range(rng.randrange(1, 4)):
+        i = rng.randrange(len(facts))
+        form = rng.random()
+        if form < 0.3:
+            texts.append((i, facts[i].statement))
+        elif form < 0.6 and facts[i].other_statement:
+            texts.append((i, facts[i].other_statement))
+        else:
+            texts.append((i, _filler_sentences(rng, world, 1)[0]))
+    notes, used = [], 0
+    for (i, _), ids in zip(texts, world.encode([t for _, t in texts]), strict=True):
+        if used + len(ids) + 1 <= budget:
+            notes.append((i, ids))
+            used += len(ids) + 1
+    return sorted(notes, key=lambda note: note[0])
+
+
+def read_window(rng: random.Random, world: World, length: int, questions: int) -> Window:
+    """A window of exactly `length` tokens; each question's slots point at units, or say none."""
+    facts = [draw_fact(rng, world) for _ in range(questions)]
+    present = [rng.random() < (0.6 if questions == 1 else 0.45) for _ in facts]
+    asked = world.encode([fact.question for fact in facts])
+    canvas = world.prompts.canvas(questions)
+    units: list[tuple[str, int]] = []  # text, question it answers or -1
+    for i, fact in enumerate(facts):
+        if present[i]:
+            units.append((fact.statement, i))
+        if fact.other_statement and rng.random() < (0.5 if present[i] else 0.6):
+            units.append((fact.other_statement, -1))
+    rng.shuffle(units)
+    notes = _memory(rng, facts, world, min(96, length // 5))
+    empty = world.prompts.read(asked, notes, [])
+    room = length - sum(len(ids) for _, ids in empty) - canvas.length
+    placed = _place(rng, world, units, room)
+    first = rng.randrange(1, world.prompts.max_units + 1)
+    pieces = world.prompts.read(asked, notes, [ids for ids, _ in placed], first)
+    ids = [token for _, piece in pieces for token in piece]
+    return _with_canvas(rng, world, ids, placed, first, canvas.slots, canvas.pinned)
+
+
+def _place(
+    rng: random.Random, world: World, units: list[tuple[str, int]], room: int
+) -> list[tuple[Ids, int]]:
+    """Units in random order among fillers, cut at the end so that all room is used."""
+    encoded = list(zip(world.encode([t for t, _ in units]), [i for _, i in units], strict=True))
+    chosen: list[tuple[Ids, int]] = []
+    left = room
+    for ids, i in encoded:
+        if len(ids) + 1 <= left - 12:
+            chosen.append((ids, i))
+            left -= len(ids) + 1
+    fillers: list[Ids] = []
+    while left > 1:
+        for ids in world.encode(_filler_sentences(rng, world, 8)):
+            if left > 1:
+                ids = ids[: left - 1]
+                fillers.append(ids)
+                left -= len(ids) + 1
+    rows: list[tuple[Ids, int]] = [(ids, -1) for ids in fillers]
+    for row in chosen:
+        rows.insert(rng.randrange(len(rows) + 1), row)
+    if left == 1:  # one token cannot hold a unit: lengthen the last one
+        ids, i = rows[-1]
+        rows[-1] = ((*ids, ids[-1]), i)
+    return rows[: world.prompts.max_units] if len(rows) <= world.prompts.max_units else _merge(rows, world)
+
+
+def _merge(rows: list[tuple[Ids, int]], world: World) -> list[tuple[Ids, int]]:
+    """Join neighbouring fillers until the markers suffice, as the chunker joins short lines."""
+    rows = list(rows)
+    while len(rows) > world.prompts.max_units:
+        for j in range(len(rows) - 1):
+            if rows[j][1] < 0 and rows[j + 1][1] < 0:
+                joined = (*rows[j][0], *rows[j + 1][0], rows[j + 1][0][-1])
+                rows[j : j + 2] = [(joined, -1)]
+                break
+        else:
+            break
+    return rows
+
+
+def _with_canvas(
+    rng: random.Random,
+    world: World,
+    ids: list[int],
+    placed: list[tuple[Ids, int]],
+    first: int,
+    slots: Sequence[Sequence[int]],
+    pinned: "dict[int, int] | object",
+) -> Window:
+    marker_of = {k: token for token, k in world.prompts.markers.items()}
+    none = world.prompts.none_ids[0]
+    start = len(ids)
+    length = max(max(row) for row in slots) + 1
+    tail = [world.mask_id] * length
+    for offset, token in dict(pinned).items():  # type: ignore[call-overload]
+        tail[offset] = token
+    targets = []
+    top = world.prompts.max_units
+    for i, row in enumerate(slots):
+        hits = [j for j, (_, owner) in enumerate(placed) if owner == i]
+        wanted = [marker_of[(first + j - 1) % top + 1] for j in hits[: len(row)]] or [none]
+        wanted += [world.eos_id] * (len(row) - len(wanted))
+        reveal = rng.random() < 0.12
+        for n, (offset, token) in enumerate(zip(row, wanted, strict=True)):
+            if n == 0 and reveal:
+                tail[offset] = token
+            else:
+                targets.append((start + offset, token, 1.0 if n == 0 else 0.3))
+    return Window(ids + tail, targets)
+
+
+def add_cloze(rng: random.Random, world: World, window: Window, rows: int) -> Window:
+    """Mask some short spans of the window's text as well: language, and copying of words."""
+    ids = list(window.ids)
+    first_special = 80
+    taken = {at for at, _, _ in window.targets}
+    targets = list(window.targets)
+    room = rows - len(targets)
+    while room > 0:
+        at, width = rng.randrange(len(ids)), rng.randrange(1, 4)
+        for k in range(at, min(at + width, len(ids))):
+            if room and k not in taken and ids[k] >= first_special:
+                targets.append((k, ids[k], 0.15))
+                ids[k] = world.mask_id
+                taken.add(k)
+                room -= 1
+        if rng.random() < 0.08:
+            break
+    return Window(ids, targets)
+
+
+def answer_window(rng: random.Random, world: World, length: int) -> Window:
+    """Question and notes, then a canvas with the answer, or the token that says there is none."""
+    while True:
+        fact = draw_fact(rng, world)
+        if fact.relation == "mention":
+            continue
+        known = rng.random() < 0.78
+        others = [fact.other_statement] if fact.other_statement and rng.random() < 0.6 else []
+        others += [draw_fact(rng, world).statement for _ in range(rng.randrange(0, 3))]
+        others += _filler_sentences(rng, world, rng.randrange(0, 3))
+        texts = others[: rng.randrange(0 if known else 1, 5)] + ([fact.statement] if known else [])
+        rng.shuffle(texts)
+        question, answer, *notes = world.encode([fact.question, fact.answer, *texts])
+        while notes and len(question) + sum(len(n) + 1 for n in notes) + 3 + 10 > length:
+            drop = rng.randrange(len(notes))
+            if texts[drop] != fact.statement or len(notes) == 1:
+                del notes[drop], texts[drop]
+        if not notes or (known and fact.statement not in texts):
+            continue
+        label = rng.randrange(8) if rng.random() < 0.4 else 0
+        pieces = world.prompts.answer(question, notes, label)
+        ids = [token for _, piece in pieces for token in piece]
+        room = length - len(ids)
+        target = list(answer) if known else [world.prompts.none_ids[0]]
+        if len(target) + 1 <= room:
+            return _answer_canvas(rng, world, ids, target, room)
+
+
+def _answer_canvas(
+    rng: random.Random, world: World, ids: list[int], target: list[int], room: int
+) -> Window:
+    """The canvas fills the room; a part of the answer is revealed in most windows."""
+    wanted = target + [world.eos_id] * (room - len(target))
+    form = rng.random()
+    if form < 0.45:
+        shown = set()
+    elif form < 0.75:
+        shown = set(range(rng.randrange(len(target) + 1)))
+    else:
+        shown = {j for j in range(len(target)) if rng.random() < 0.5}
+    tail, targets = [], []
+    for j, token in enumerate(wanted):
+        if j in shown:
+            tail.append(token)
+            continue
+        tail.append(world.mask_id)
+        weight = 1.0 if j < len(target) else 0.5 if j == len(target) else 0.04
+        targets.append((len(ids) + j, token, weight))
+    return Window(ids + tail, targets)
