@@ -1,6 +1,6 @@
 """A decoder: one member per seam, put together once and checked."""
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from foldctx.decoding.cache import Cache
@@ -26,7 +26,7 @@ class Decoder:
     commit: Commit
     stop: Stop
     block_length: int = 32
-    span: SpanFold = SpanFold()
+    span: SpanFold = field(default_factory=SpanFold)
     name: str = "custom"
 
     def __post_init__(self) -> None:
@@ -49,5 +49,5 @@ def _describe(value: Any) -> Any:
         return [_describe(item) for item in value]
     if not is_dataclass(value):
         return value
-    described = {field.name: _describe(getattr(value, field.name)) for field in fields(value)}
+    described = {item.name: _describe(getattr(value, item.name)) for item in fields(value)}
     return described if isinstance(value, Decoder) else {"kind": type(value).__name__, **described}

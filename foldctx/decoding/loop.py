@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from foldctx.decoding.canvas import Layout
 from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Event
 from foldctx.decoding.propose import Proposal
@@ -30,9 +31,11 @@ class Predictor(Protocol):
         ...
 
 
-def check_request(request: Request, decoder: Decoder, info: ModelInfo) -> None:
-    """Raise UsageError or WindowError when `decode` would refuse the request."""
-    Row(request, decoder, info)
+def check_request(request: Request, decoder: Decoder, info: ModelInfo) -> Layout:
+    """The layout of the first block; UsageError or WindowError when `decode` would refuse."""
+    row = Row(request, decoder, info)
+    row.begin()
+    return row.layout
 
 
 def decode(
@@ -100,7 +103,7 @@ def _to_host(proposals: Sequence[Proposal]) -> Iterator[tuple[Tensor, Tensor]]:
     """Tokens and confidences (m,) of each proposal, in one copy: float64 holds ids exactly."""
     pairs = [torch.stack((p.tokens.double(), p.confidence.double())) for p in proposals]
     packed = torch.cat(pairs, dim=1).cpu()
-    for part in packed.split([pair.shape[1] for pair in pairs], dim=1):
+    for part in torch.split(packed, [pair.shape[1] for pair in pairs], dim=1):
         yield part[0].long(), part[1]
 
 

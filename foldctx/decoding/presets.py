@@ -1,14 +1,14 @@
-"""Presets: named decoders. Names and options are known without importing torch."""
+"""Presets: named decoders. Their names and options are known without importing torch."""
 
 from collections.abc import Callable, Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
+from foldctx import decoding  # resolves its names when a preset is built, not before
 from foldctx.errors import UsageError
 
 if TYPE_CHECKING:
-    from foldctx.decoding.decoder import Decoder
-    from foldctx.decoding.stop import Stop
+    from foldctx.decoding.propose import Remasking
 
 PRESET_NAMES: Mapping[str, str] = {
     "exact": "LLaDA's own sampler, token for token (https://arxiv.org/abs/2502.09992)",
@@ -17,16 +17,11 @@ PRESET_NAMES: Mapping[str, str] = {
     "(https://arxiv.org/abs/2605.18165)",
 }
 
-StopName = Literal["never", "eos"]
 
-
-def _stop(name: str) -> "Stop":
-    from foldctx.decoding.stop import FirstEos, Never
-
-    stops: dict[str, type[Never] | type[FirstEos]] = {"never": Never, "eos": FirstEos}
-    if name not in stops:
-        raise UsageError(f"stop={name!r}: choose from {', '.join(stops)}")
-    return stops[name]()
+def _stop(name: str) -> "decoding.Never | decoding.FirstEos":
+    if name not in ("never", "eos"):
+        raise UsageError(f"stop={name!r}: choose from never, eos")
+    return decoding.FirstEos() if name == "eos" else decoding.Never()
 
 
 def exact(
@@ -35,27 +30,22 @@ def exact(
     steps: int | None = None,
     temperature: float = 0.0,
     cfg_scale: float = 0.0,
-    remasking: str = "low_confidence",
+    remasking: "Remasking" = "low_confidence",
     logits_eos_inf: bool = False,
     confidence_eos_eot_inf: bool = False,
     stop: str = "never",
-) -> "Decoder":
+) -> "decoding.Decoder":
     """LLaDA's sampler: the whole canvas in every forward, a fixed number of commits per step."""
-    from foldctx.decoding.cache import NoCache
-    from foldctx.decoding.commit import Quota
-    from foldctx.decoding.decoder import Decoder
-    from foldctx.decoding.feed import WholeCanvas
-    from foldctx.decoding.propose import Proposer
-
-    proposer = Proposer(
-        temperature,
-        cfg_scale,
-        logits_eos_inf,
-        confidence_eos_eot_inf,
-        remasking,  # type: ignore[arg-type]  # Proposer refuses what is not a name
-    )
-    return Decoder(
-        WholeCanvas(), NoCache(), proposer, Quota(steps), _stop(stop), block_length, name="exact"
+    return decoding.Decoder(
+        decoding.WholeCanvas(),
+        decoding.NoCache(),
+        decoding.Proposer(
+            temperature, cfg_scale, logits_eos_inf, confidence_eos_eot_inf, remasking
+        ),
+        decoding.Quota(steps),
+        _stop(stop),
+        block_length,
+        name="exact",
     )
 
 
@@ -68,19 +58,13 @@ def parallel(
     logits_eos_inf: bool = False,
     confidence_eos_eot_inf: bool = False,
     stop: str = "eos",
-) -> "Decoder":
-    """The whole canvas without a cache, as many commits as pass the threshold."""
-    from foldctx.decoding.cache import NoCache
-    from foldctx.decoding.commit import Threshold
-    from foldctx.decoding.decoder import Decoder
-    from foldctx.decoding.feed import WholeCanvas
-    from foldctx.decoding.propose import Proposer
-
-    return Decoder(
-        WholeCanvas(),
-        NoCache(),
-        Proposer(temperature, cfg_scale, logits_eos_inf, confidence_eos_eot_inf),
-        Threshold(threshold),
+) -> "decoding.Decoder":
+    """The whole canvas without a cache; as many commits as pass the threshold."""
+    return decoding.Decoder(
+        decoding.WholeCanvas(),
+        decoding.NoCache(),
+        decoding.Proposer(temperature, cfg_scale, logits_eos_inf, confidence_eos_eot_inf),
+        decoding.Threshold(threshold),
         _stop(stop),
         block_length,
         name="parallel",
@@ -96,28 +80,21 @@ def elastic(
     temperature: float = 0.0,
     span_tokens: int = 0,
     stop: str = "eos",
-) -> "Decoder":
+) -> "decoding.Decoder":
     """Folded masks, a prefix cache per block and a threshold; `span_tokens` survive a span fold."""
-    from foldctx.decoding.cache import PrefixCache
-    from foldctx.decoding.canvas import SpanFold
-    from foldctx.decoding.commit import Threshold
-    from foldctx.decoding.decoder import Decoder
-    from foldctx.decoding.feed import Elastic
-    from foldctx.decoding.propose import Proposer
-
-    return Decoder(
-        Elastic(near, stride),
-        PrefixCache(),
-        Proposer(temperature),
-        Threshold(threshold),
+    return decoding.Decoder(
+        decoding.Elastic(near, stride),
+        decoding.PrefixCache(),
+        decoding.Proposer(temperature),
+        decoding.Threshold(threshold),
         _stop(stop),
         block_length,
-        SpanFold("first" if span_tokens else "nothing", span_tokens),
+        decoding.SpanFold("first" if span_tokens else "nothing", span_tokens),
         name="elastic",
     )
 
 
-PRESETS: Mapping[str, "Callable[..., Decoder]"] = {
+PRESETS: Mapping[str, "Callable[..., decoding.Decoder]"] = {
     "exact": exact,
     "parallel": parallel,
     "elastic": elastic,
@@ -132,21 +109,27 @@ def preset_options(name: str) -> dict[str, Any]:
 
 
 def check_preset(name: str, overrides: Mapping[str, Any]) -> None:
-    """Raise UsageError for an unknown preset, an unknown option or a value of the wrong type."""
+    """Raise UsageError for an unknown preset, an unknown option or a value of another type."""
     known = preset_options(name)
     for key, value in overrides.items():
         if key not in known:
             raise UsageError(
                 f"preset {name} has no option {key!r}; it takes {', '.join(sorted(known))}"
             )
-        kind = signature(PRESETS[name]).parameters[key].annotation
-        allowed = kind | int if kind is float else kind
-        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
-            shown = getattr(kind, "__name__", str(kind))
-            raise UsageError(f"preset {name}: {key}={value!r} is not of type {shown}")
+        kinds = _kinds(signature(PRESETS[name]).parameters[key].annotation)
+        if type(value) not in kinds:
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise UsageError(f"preset {name}: {key}={value!r} is not of type {names}")
 
 
-def preset(name: str, **overrides: Any) -> "Decoder":
+def _kinds(annotation: Any) -> tuple[type, ...]:
+    """The types an option takes: a whole number will do for a fraction, a bool for neither."""
+    if isinstance(annotation, str):  # a name out of a list, checked where it is used
+        return (str,)
+    return (float, int) if annotation is float else get_args(annotation) or (annotation,)
+
+
+def preset(name: str, **overrides: Any) -> "decoding.Decoder":
     """Build the named decoder with some of its options changed; UsageError lists what there is."""
     check_preset(name, overrides)
     return PRESETS[name](**overrides)

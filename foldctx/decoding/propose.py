@@ -134,6 +134,7 @@ class Proposer:
             return (raw.gather(1, tokens[:, None]).squeeze(1) - norm).exp()
         probabilities = (raw - norm[:, None]).exp()
         if self.remasking == "entropy":
-            return -torch.special.entr(probabilities).sum(-1)
-        best = probabilities.topk(2, dim=-1).values
+            spread: Tensor = torch.special.entr(probabilities).sum(-1)
+            return -spread
+        best: Tensor = probabilities.topk(2, dim=-1).values  # (m, 2)
         return best[:, 0] - best[:, 1]

@@ -71,9 +71,10 @@ class Row:
                 f"request {request.id!r}: the prompt holds the mask token {info.mask_id}; encode "
                 "documents and questions as text, without special tokens"
             )
-        if given and not 0 <= min(given) <= max(given) < info.vocab_size:
+        named = [*given, *(token for ids in self.watch.values() for token in ids)]
+        if named and not 0 <= min(named) <= max(named) < info.vocab_size:
             raise UsageError(
-                f"request {request.id!r}: token ids {min(given)} to {max(given)} do not all lie in "
+                f"request {request.id!r}: token ids {min(named)} to {max(named)} do not all lie in "
                 f"the vocabulary of {info.vocab_size} tokens; it was encoded for another model"
             )
         first = set((self._masked - self.canvas.prompt_length).tolist())
@@ -94,18 +95,26 @@ class Row:
         self.usage += Usage(folded=sum(fold.before - fold.after for fold in folds))
         return folds
 
+    @property
+    def layout(self) -> Layout:
+        """What the block under way may feed; there is one between `begin` and `accept`."""
+        assert self._layout is not None
+        return self._layout
+
     def feeds(self) -> list[Feed]:
         """One feed per branch for the next forward, checked against the window and counted."""
-        assert self._layout is not None
-        wanted = self._masked - self.canvas.bounds(self._block)[0] + self._layout.behind
-        feeds, cost = [], Usage(forwards=1, position_max=self._layout.position_max)
+        layout = self.layout
+        # A quota may outlast the block's masks; its idle forwards still ask for one row.
+        asked = self._masked if self._masked.numel() else layout.indices[layout.behind]
+        wanted = asked.reshape(-1) - self.canvas.bounds(self._block)[0] + layout.behind
+        feeds, cost = [], Usage(forwards=1, position_max=layout.position_max)
         for branch, cache in enumerate(self._caches):
-            plan = cache.plan(self._layout, self._step)
-            indices = self._layout.indices[plan.rows]
+            plan = cache.plan(layout, self._step)
+            indices = layout.indices[plan.rows]
             tokens = self.canvas.tokens[indices]
             if branch:  # the unguided branch sees no prompt
                 tokens = tokens.masked_fill(indices < self.canvas.prompt_length, self.info.mask_id)
-            positions = self._layout.positions[plan.rows]
+            positions = layout.positions[plan.rows]
             feeds.append(Feed(tokens, positions, wanted - plan.rows.start, plan.key_values))
             fed, rows = indices.numel(), wanted.numel()
             cost += Usage(
@@ -121,7 +130,8 @@ class Row:
 
     def propose(self, logits: Sequence[Tensor]) -> Proposal:
         """The proposal for the block's masks from one (m, V) tensor per branch."""
-        return self.decoder.propose(logits, self.info, self._generator)
+        masks = self._masked.numel()
+        return self.decoder.propose([x[:masks] for x in logits], self.info, self._generator)
 
     def read_watched(self, proposal: Proposal) -> Mapping[int, Mapping[int, float]]:
         """Watched probabilities of the first forward; empty afterwards."""
@@ -129,9 +139,7 @@ class Row:
             return {}
         offsets = (self._masked - self.canvas.prompt_length).tolist()
         return {
-            offset: dict(
-                zip(ids, proposal.probability(offsets.index(offset), ids), strict=True)
-            )
+            offset: dict(zip(ids, proposal.probability(offsets.index(offset), ids), strict=True))
             for offset, ids in self.watch.items()
         }
 
@@ -152,7 +160,8 @@ class Row:
         if proposal.watched:
             self.watched = proposal.watched
         if (halt := self.decoder.stop(progress)) is not None:
-            chosen = self._take(halt.take, chosen, proposal)
+            if halt.take:
+                chosen = self._take(halt.take, chosen, proposal)
             self.finished = halt.reason
         step = self._step_event(chosen, proposal)
         self._masked = self.canvas.masked(self._block)
@@ -171,10 +180,9 @@ class Row:
 
     def _take(self, offsets: Sequence[int], chosen: Tensor, proposal: HostProposal) -> Tensor:
         """Also commit the proposals at these offsets; returns all that were chosen."""
-        taken = torch.isin(
-            self._masked - self.canvas.prompt_length, torch.tensor(offsets, dtype=torch.long)
-        )
-        chosen = torch.cat((chosen, taken.nonzero().flatten())).unique()
+        masked = (self._masked - self.canvas.prompt_length).tolist()
+        taken = [masked.index(offset) for offset in offsets]
+        chosen = torch.tensor(sorted({*chosen.tolist(), *taken}))
         self._write(chosen, proposal)
         return chosen
 

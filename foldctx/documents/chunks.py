@@ -24,7 +24,8 @@ NEARLY_FULL = 0.93
 LARGEST_OVERLAP = 0.05
 
 # How far short units are merged when a chunk has no room for more units, in multiples of an
-# equal share of the chunk. The last one always fills the chunk, the first keeps units smallest.
+# equal share of the chunk. The first keeps units smallest; the last one fills the chunk always,
+# and merges even over headings (a script full of # comments has nothing else).
 _MERGES = (1.0, 1.5, 2.0, 3.0)
 
 _BLANK_LINE = re.compile(r"(?:\r\n|\n|\r)[^\S\r\n]*[\r\n]")
@@ -142,7 +143,8 @@ class _Packer:
         """Merge short neighbours from unit `place` on, so that `slots` units fill the room."""
         taken = self.units[place : place + 1]
         for factor in _MERGES:
-            groups = self._group(place, min(room, factor * room / slots), slots)
+            share = min(room, factor * room / slots)
+            groups = self._group(place, share, slots, split_headings=factor < _MERGES[-1])
             spans = [(group[0].start, group[-1].end) for group in groups]
             merged = [Unit(*piece) for piece in measure(self.text, spans, self.cost)]
             fitting = _within(merged, room)
@@ -152,13 +154,15 @@ class _Packer:
                 break
         return taken
 
-    def _group(self, place: int, share: float, slots: int) -> list[list[Unit]]:
+    def _group(
+        self, place: int, share: float, slots: int, *, split_headings: bool
+    ) -> list[list[Unit]]:
         """Group the units from `place` on into `slots` groups of about `share` tokens at most."""
         groups: list[list[Unit]] = []
         total = 0
         for unit in self.units[place:]:
-            fits = total + unit.cost <= share and not HEADING.match(self.text, unit.start)
-            if groups and fits:
+            splits = split_headings and HEADING.match(self.text, unit.start)
+            if groups and total + unit.cost <= share and not splits:
                 groups[-1].append(unit)
                 total += unit.cost
             elif len(groups) == slots:

@@ -56,10 +56,10 @@ class Document:
             raise DocumentError(
                 f"{self.source}: no characters {start}-{end} in a text of {len(self.text)}"
             )
-        touched = []
+        touched: list[tuple[int, int, int]] = []
         first = bisect_right(self.pages, start, key=lambda page: page.end)
         for page in self.pages[first:]:
-            if page.start >= end:
+            if page.start >= end or start == end:
                 break
             if page.start < page.end:
                 touched.append((page.number, max(start, page.start), min(end, page.end)))

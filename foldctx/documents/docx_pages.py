@@ -1,5 +1,6 @@
 """Word documents: paragraphs and tables in order, divided at page breaks, by python-docx."""
 
+import re
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -14,6 +15,7 @@ _ENCRYPTED = b"\xd0\xcf\x11\xe0"  # an OLE container: an encrypted .docx, or an 
 
 # Stands for a page break while pages are put together; Word's text cannot hold it.
 _PAGE_BREAK = "\f"
+_LOOSE_BREAK = re.compile(r"\n*\f\n+")  # line ends belong to the page before
 _CHARACTERS = {"tab": "\t", "cr": "\n", "noBreakHyphen": "-", "softHyphen": "", "ptab": "\t"}
 
 
@@ -33,7 +35,7 @@ def docx_pages(data: bytes, name: str) -> tuple[list[str], tuple[str, ...]]:
         _breaks_before(paragraph) for paragraph in body.iter(f"{_W}p")
     )
     text = "".join(_blocks(body, rendered=not explicit)).strip("\n")
-    return text.split(_PAGE_BREAK), ()
+    return _LOOSE_BREAK.sub("\n\n\f", text).split(_PAGE_BREAK), ()
 
 
 def _body(data: bytes, name: str) -> Any:
@@ -41,7 +43,7 @@ def _body(data: bytes, name: str) -> Any:
     from docx.opc.exceptions import PackageNotFoundError
 
     try:
-        return open_docx(BytesIO(data)).element.body
+        body = open_docx(BytesIO(data)).element.body
     except (
         BadZipFile,
         PackageNotFoundError,
@@ -55,6 +57,9 @@ def _body(data: bytes, name: str) -> Any:
             f"{name}: is damaged or not a Word document ({error}); "
             "fetch it again, or save it as .docx in a word processor"
         ) from error
+    if body is None:
+        raise DocumentError(f"{name}: is a Word document without a body; save it again")
+    return body
 
 
 def _blocks(parent: Any, *, rendered: bool) -> Iterator[str]:
@@ -83,7 +88,7 @@ def _runs(element: Any, *, rendered: bool) -> Iterator[str]:
         if local == "t":
             yield child.text or ""
         elif local == "br":
-            yield _PAGE_BREAK if child.get(f"{_W}type") == "page" else "\n"
+            yield f"\n{_PAGE_BREAK}" if child.get(f"{_W}type") == "page" else "\n"
         elif local == "lastRenderedPageBreak":
             yield _PAGE_BREAK if rendered else ""
         elif local in _CHARACTERS:
@@ -95,13 +100,21 @@ def _runs(element: Any, *, rendered: bool) -> Iterator[str]:
 
 
 def _rows(table: Any) -> Iterator[str]:
-    for row in table.iter(f"{_W}tr"):
+    """Give the rows of a table, one a line; a table inside a cell is part of its text."""
+    for row in _own(table, "tr"):
         cells = []
-        for cell in row.iter(f"{_W}tc"):
+        for cell in _own(row, "tc"):
             words = "".join(_runs(cell, rendered=False)).replace(_PAGE_BREAK, " ").split()
             cells.append(" ".join(words))
         if any(cells):
             yield " | ".join(cells) + "\n"
+
+
+def _own(parent: Any, name: str) -> Iterator[Any]:
+    """Give the rows or cells of `parent` itself, not those of tables inside it."""
+    for element in parent.iter(f"{_W}{name}"):
+        if next(element.iterancestors(parent.tag)) is parent:
+            yield element
 
 
 def _properties(paragraph: Any, name: str) -> Any:

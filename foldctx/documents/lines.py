@@ -10,7 +10,7 @@ NARROWEST_WRAP = 30
 
 _BULLET = re.compile(r"\s*[-*+•‣◦▪●○☐☑■□–—][ \t]+\S")
 _NUMBERED = re.compile(
-    r"\s*(?:\(?\d{1,3}(?:\.\d{1,3})*[.)]|\(?(?:[a-z]|[ivx]{1,5})\))[ \t]+\S", re.I
+    r"\s*(?:\(?\d{1,3}(?:\.\d{1,3})*[.)]|\(?(?:[a-z]|[ivx]{1,5})\))[ \t]+\S", re.IGNORECASE
 )
 _LETTERED = re.compile(r"\s*(?:[A-Za-z]|[IVXLC]{2,7})\.[ \t]+\S")
 _NUMBER = re.compile(r"(?:[(+\-−$€£¥~]*\d(?:[\d.,']*\d)?[%)]*|[-–—$€£¥%])$")

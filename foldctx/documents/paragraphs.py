@@ -8,7 +8,7 @@ from foldctx.documents.lines import continues, is_item, is_row, width
 
 # PDFium marks a hyphen at a line's end by U+0002, and often joins the two lines itself.
 _HYPHEN_MARK = "\x02"
-_SPLIT_WORD = re.compile(r"([^\W\d_]+)\x02([^\W\d_]+)")
+_SPLIT_WORD = re.compile(r"(?<![^\W\d_])([^\W\d_]++)\x02([^\W\d_]+)")
 _HYPHEN_END = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010\x02]$")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
@@ -67,9 +67,13 @@ def _lines(pages: list[str]) -> list[_Line]:
 def _vocabulary(lines: list[_Line]) -> Counter[str]:
     """Count the words that stand whole in the document, hyphenated words as they are."""
     words: Counter[str] = Counter()
-    for line in lines:
-        inside = _HYPHEN_END.sub("", line.text)
-        words.update(word.lower() for word in _WORD.findall(_SPLIT_WORD.sub(" ", inside)))
+    divided = False
+    for index, line in enumerate(lines):
+        following = lines[index + 1] if index + 1 < len(lines) else None
+        found = _WORD.findall(_SPLIT_WORD.sub(" ", line.text).lower())
+        first = 1 if divided else 0
+        divided = following is not None and _is_split(line, following)
+        words.update(found[first : len(found) - 1 if divided else None])
     return words
 
 
@@ -78,6 +82,7 @@ def _is_split(line: _Line, following: _Line) -> bool:
     return (
         not following.after_blank
         and _HYPHEN_END.search(line.text) is not None
+        and following.text[0].isalpha()
         and following.text[0].islower()
     )
 

@@ -1,5 +1,6 @@
 """PDF: the text of each page by pypdfium2, with lines joined into paragraphs."""
 
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ _UNKNOWN_SECURITY = 5  # FPDF_ERR_SECURITY
 # A file that was cut off can still open, with pages missing; its end mark is gone then.
 _END_MARK = b"%%EOF"
 _TAIL = 2048
+
+_NO_PAGES = re.compile(rb"/Count\s+0\b")
+_SOME_PAGE = re.compile(rb"/Type\s*/(?:Page|ObjStm)\b")
 
 # What no text needs: control characters other than tab, line ends, and U+0002, by which
 # PDFium marks a hyphen at the end of a line.
@@ -34,12 +38,10 @@ def pdf_pages(data: bytes, name: str) -> tuple[list[str], tuple[str, ...]]:
     try:
         pdf = PdfDocument(data)
     except PdfiumError as error:
-        raise DocumentError(_unopened(name, error)) from error
+        raise DocumentError(_unopened(name, data, error)) from error
     try:
         if _END_MARK not in data.rstrip(b"\0\r\n\t ")[-_TAIL:]:
             raise DocumentError(_damaged(name, "it ends without %%EOF, so a part is missing"))
-        if len(pdf) == 0:
-            raise DocumentError(f"{name}: has 0 pages; export the document again")
         raw = [_page_text(pdf, index, name) for index in range(len(pdf))]
     finally:
         pdf.close()
@@ -67,7 +69,7 @@ def _page_text(pdf: "PdfDocument", index: int, name: str) -> str:
     return text.translate(_DROPPED)
 
 
-def _unopened(name: str, error: Exception) -> str:
+def _unopened(name: str, data: bytes, error: Exception) -> str:
     code = getattr(error, "err_code", None)
     if code == _WRONG_PASSWORD:
         return (
@@ -76,6 +78,9 @@ def _unopened(name: str, error: Exception) -> str:
         )
     if code == _UNKNOWN_SECURITY:
         return f"{name}: is encrypted in a way that cannot be read; print or export it again"
+    # PDFium calls a file without pages damaged.
+    if _NO_PAGES.search(data) and not _SOME_PAGE.search(data):
+        return f"{name}: has 0 pages; export the document again"
     return _damaged(name, str(error))
 
 

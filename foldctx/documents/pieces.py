@@ -16,9 +16,9 @@ from foldctx.errors import DocumentError
 Cost = Callable[[Sequence[str]], list[int]]
 Piece = tuple[int, int, int]  # start, end, cost
 
-# A piece fills about this share of a chunk: small enough to pack chunks well and to point at,
-# large enough that the markers of the pieces cost little.
-PIECES_PER_CHUNK = 4
+# How much of a chunk a piece fills: small enough to pack chunks well and to point at, large
+# enough that the markers of the pieces cost little, and with play for eight to fit in one.
+PIECE_SHARE = 0.95 / 8
 
 _SEPARATORS = [r"[\r\n]+", r"(?<=[;:,])\s+|[、，；：]", r"\s+"]
 _GRAPHEME = regex.compile(r"\X")
@@ -62,7 +62,7 @@ def cut_oversize(
 def _cut(text: str, piece: Piece, budget: int, source: str) -> list[tuple[int, int]]:
     """Cut one span into two or more, none longer than its share of a chunk where words allow."""
     start, end, tokens = piece
-    size = max(1, (end - start) * max(1, budget // PIECES_PER_CHUNK) // tokens)
+    size = max(1, int((end - start) * PIECE_SHARE * budget / tokens))
     lengths = _words(text[start:end], size)
     spans = _places(text, start, lengths)
     if len(spans) == 1:

@@ -47,8 +47,9 @@ def read_document(source: str | Path, *, stdin: BinaryIO | None = None) -> Docum
         data = (stdin if stdin is not None else sys.stdin.buffer).read()
         name, media_type = "standard input", _sniff(data)
     else:
-        name, media_type = str(source), _media_type(source)
+        name, media_type = str(source), _media_type(Path(source))
         data = _read_bytes(Path(source))
+        media_type = media_type or _sniff(data)
     if not data.strip():
         raise DocumentError(f"{name}: holds no text (empty); give a document with text in it")
     pages, warnings = _READERS[media_type](data, name)
@@ -66,15 +67,15 @@ def read_document(source: str | Path, *, stdin: BinaryIO | None = None) -> Docum
     )
 
 
-def _media_type(source: str | Path) -> str:
-    suffix = Path(source).suffix.lower()
-    path = Path(source)
-    if suffix not in _MEDIA_TYPES and not path.is_dir():
+def _media_type(path: Path) -> str:
+    """Tell the media type by suffix; "" for what is no regular file, such as a pipe."""
+    suffix = path.suffix.lower()
+    if suffix not in _MEDIA_TYPES and path.is_file():
         raise DocumentError(
-            f"{source}: cannot read {f'{suffix} files' if suffix else 'a file without a suffix'}; "
+            f"{path}: cannot read {f'{suffix} files' if suffix else 'a file without a suffix'}; "
             f"foldctx reads {', '.join(_MEDIA_TYPES)}, and - for text on standard input"
         )
-    return _MEDIA_TYPES.get(suffix, TEXT)
+    return _MEDIA_TYPES.get(suffix, "")
 
 
 def _sniff(data: bytes) -> str:
@@ -111,6 +112,8 @@ def _read_bytes(path: Path) -> bytes:
 
 def _text_pages(data: bytes, name: str) -> tuple[list[str], tuple[str, ...]]:
     """Decode UTF-8 text; form feeds end pages, and line ends become newlines."""
+    if data.startswith(b"%PDF"):
+        raise DocumentError(f"{name}: is a PDF under the name of a text; rename it to .pdf")
     skipped = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     if b"\0" in data:
         raise DocumentError(
@@ -136,7 +139,8 @@ def _html_page(data: bytes, name: str) -> tuple[list[str], tuple[str, ...]]:
             f"{name}: is not HTML (a NUL byte at offset {data.index(0)}); "
             "if it is UTF-16, convert it: iconv -f UTF-16 -t UTF-8"
         )
-    return [html_text(data)], ()
+    text, warnings = html_text(data)
+    return [text], warnings
 
 
 def _number(pages: list[str]) -> tuple[Page, ...]:

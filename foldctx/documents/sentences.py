@@ -1,5 +1,6 @@
 """Sentence units: an exact partition of a text, in pieces that can be quoted on their own."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -18,7 +19,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|$)")
 _INK = re.compile(r"\S")
 _END = re.compile(
     r"""(?P<cjk>[。！？｡]+[」』）”’】》〉"')]*)"""
-    r"""|(?P<mark>[.!?…؟۔।॥]+)(?P<closers>["'”’»›)\]*_]*)(?:\[\d{1,3}\])*(?=\s)"""
+    r"""|(?<![.!?…؟۔।॥])(?P<mark>[.!?…؟۔।॥]++)(?P<closers>["'”’»›)\]*_]*+)(?:\[\d{1,3}\])*(?=\s)"""
 )
 _NEXT = re.compile(r"""["'“‘«‹(\[¿¡*_]*(?P<word>[^\W_]*)(?P<after>.?)""")
 _TOKEN = re.compile(r"""[^\s(\[{"'“‘«—–/]*$""")
@@ -38,7 +39,7 @@ def sentences(text: str, start: int = 0) -> list[tuple[int, int]]:
     first = ink.start() if ink else len(text)
     cuts = sorted(place for place in set(_cuts(text)) if place > first and not joins(text, place))
     edges = [0, *cuts, len(text)] if text else []
-    return [(start + left, start + right) for left, right in zip(edges, edges[1:], strict=False)]
+    return [(start + left, start + right) for left, right in itertools.pairwise(edges)]
 
 
 def joins(text: str, place: int) -> bool:

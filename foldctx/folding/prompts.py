@@ -16,6 +16,11 @@ from foldctx.models.tokenizer import Tokenizer
 
 TEMPLATES = Path(__file__).parent / "templates"
 _PLACE = re.compile(r"\{(questions|memory|chunk)\}")
+_ITEMS = {
+    "read": ("question", "note", "unit"),
+    "write": ("question", "note", "unit"),
+    "answer": ("question", "note"),
+}
 _KINDS = {"questions": "question", "memory": "memory", "chunk": "chunk"}
 
 Piece = tuple[str, tuple[int, ...]]
@@ -45,18 +50,17 @@ class Prompts:
             self.max_units = int(form["max_units"])
             self.text_prefix = str(form.get("text_prefix", ""))
             self.answer_length = int(form["answer"]["gen_length"])
-            self._pieces = {
-                task: _split(str(form[task]["template"])) for task in ("read", "answer")
-            }
+            self.written_length = int(form["write"]["gen_length"])
+            self._pieces = {task: _split(str(form[task]["template"])) for task in _ITEMS}
             self._items = {
                 (task, item): _around(str(form[task][item]), f"{task}.{item}")
-                for task, item in (
-                    ("read", "question"), ("read", "note"), ("read", "unit"),
-                    ("answer", "question"), ("answer", "note"),
-                )
+                for task, items in _ITEMS.items()
+                for item in items
             }
         except KeyError as missing:
-            raise UsageError(f"{source or 'the template file'}: field {missing} is missing") from None
+            raise UsageError(
+                f"{source or 'the template file'}: field {missing} is missing"
+            ) from None
 
     @classmethod
     def from_file(cls, path: Path, tokenizer: Tokenizer) -> "Prompts":
@@ -90,19 +94,34 @@ class Prompts:
         questions: Sequence[tuple[int, ...]],
         notes: Sequence[tuple[int, tuple[int, ...]]],
         units: Sequence[tuple[int, ...]],
+        *,
         first_unit: int = 1,
+        task: str = "read",
     ) -> list[Piece]:
-        """A reading window: questions, notes as (question number from 0, ids), units of a chunk."""
+        """A reading window: questions, notes as (question number from 0, ids), units of a chunk.
+
+        `task` is "read" for pointer notes and "write" for written ones.
+        """
         filled = {
-            "questions": self._questions("read", questions),
-            "memory": self._notes("read", notes),
+            "questions": self._questions(task, questions),
+            "memory": self._notes(task, notes),
             "chunk": tuple(
                 token
                 for j, unit in enumerate(units)
-                for token in self._item("read", "unit", k=self._marker(first_unit + j), text=unit)
+                for token in self._item(task, "unit", k=self._marker(first_unit + j), text=unit)
             ),
         }
-        return self._fill("read", filled)
+        return self._fill(task, filled)
+
+    def frame(self, task: str, questions: Sequence[tuple[int, ...]]) -> int:
+        """Tokens of a window with nothing but its template and questions."""
+        if task == "answer":
+            return sum(len(ids) for _, ids in self.answer(questions[0], []))
+        return sum(len(ids) for _, ids in self.read(questions, [], [], task=task))
+
+    def note_overhead(self) -> int:
+        """Tokens that a note's label costs in a window."""
+        return max(len(self._item(task, "note", i=1, text=())) for task in _ITEMS)
 
     def answer(
         self, question: tuple[int, ...], notes: Sequence[tuple[int, ...]], label: int = 0
@@ -140,6 +159,22 @@ class Prompts:
             found[ids[0]] = k
         return found
 
+    def pointed(self, slot: Sequence[int], units: int) -> tuple[int, ...]:
+        """Unit numbers (from 0) that a decoded slot names, in the order named; () for none."""
+        text = self._tokenizer.decode(slot, keep_special=True)
+        numbers = [int(number) - 1 for number in re.findall(r"\d+", text)]
+        return tuple(dict.fromkeys(k for k in numbers if 0 <= k < units))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of decoded ids for people: special tokens left out, white space trimmed."""
+        return self._tokenizer.decode(ids).strip()
+
+    def says_none(self, ids: Sequence[int]) -> bool:
+        """Whether decoded text is the one that says: nothing here."""
+        head = tuple(ids[: len(self.none_ids)])
+        said = self._tokenizer.decode(ids, keep_special=True).strip().rstrip(".").lower()
+        return head == self.none_ids or said == self.none_text.lower()
+
     # -- parts ------------------------------------------------------------------------------
 
     def _marker(self, k: int) -> int:
@@ -158,7 +193,9 @@ class Prompts:
         rows = (self._item(task, "note", i=i + 1, text=ids) for i, ids in notes)
         return tuple(token for row in rows for token in row)
 
-    def _item(self, task: str, item: str, *, text: tuple[int, ...], **numbers: int) -> tuple[int, ...]:
+    def _item(
+        self, task: str, item: str, *, text: tuple[int, ...], **numbers: int
+    ) -> tuple[int, ...]:
         before, after = self._items[task, item]
         return (
             *self._template_ids(before.format(**numbers)),
@@ -188,9 +225,7 @@ class Prompts:
 def _split(template: str) -> list[tuple[str, str]]:
     """Template text as (place name, '') and ('', text) parts in order."""
     parts = _PLACE.split(template)
-    return [
-        (part, "") if i % 2 else ("", part) for i, part in enumerate(parts) if i % 2 or part
-    ]
+    return [(part, "") if i % 2 else ("", part) for i, part in enumerate(parts) if i % 2 or part]
 
 
 def _around(item: str, field: str) -> tuple[str, str]:

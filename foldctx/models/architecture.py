@@ -4,47 +4,19 @@ They hold weights; the walk over them is `foldctx.models.forward`. LLaDA (arXiv 
 Llama without the causal mask, so there is nothing here but linear layers, norms and an embedding.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from foldctx.errors import ModelError
+from foldctx.models.dims import Dims
 
-
-@dataclass(frozen=True, slots=True)
-class Dims:
-    """Sizes of a checkpoint; `heads * head_dim` is the width of the queries."""
-
-    width: int
-    layers: int
-    heads: int
-    kv_heads: int
-    mlp: int
-    embeddings: int
-    norm_eps: float = 1e-5
-    rope_theta: float = 500_000.0
-    qkv_bias: bool = False
-    tied: bool = False
-
-    def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise ModelError(f"d_model={self.width} is not a multiple of n_heads={self.heads}")
-        if self.heads % self.kv_heads:
-            raise ModelError(f"n_heads={self.heads} is not a multiple of n_kv_heads={self.kv_heads}")
-        if self.head_dim % 2:
-            raise ModelError(f"the head width {self.head_dim} is odd; rotary positions need pairs")
-
-    @property
-    def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.width // self.heads
+__all__ = ["Block", "Dims", "RMSNorm", "Transformer"]
 
 
 class RMSNorm(nn.Module):
     """Root-mean-square norm, computed in float32 (arXiv 1910.07467)."""
 
     def __init__(self, width: int, eps: float) -> None:
+        """Weights of one; `eps` keeps the root away from zero."""
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
         self.eps = eps
@@ -60,6 +32,7 @@ class Block(nn.Module):
     """One layer's weights: attention and gated MLP."""
 
     def __init__(self, dims: Dims) -> None:
+        """Weights at torch's own initial values."""
         super().__init__()
         kv_width = dims.kv_heads * dims.head_dim
         self.attn_norm = RMSNorm(dims.width, dims.norm_eps)
@@ -77,6 +50,7 @@ class Transformer(nn.Module):
     """Embedding, blocks, final norm and head; the head is the embedding where weights are tied."""
 
     def __init__(self, dims: Dims) -> None:
+        """Weights at torch's own initial values."""
         super().__init__()
         self.dims = dims
         self.wte = nn.Embedding(dims.embeddings, dims.width)

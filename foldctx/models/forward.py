@@ -82,9 +82,11 @@ def _attend(
 ) -> Tensor:
     """Attention of all rows; q (heads, sum of query_counts, hd), k and v (kv_heads, n, hd)."""
     counts = [len(feed) for feed in feeds]
-    queries = q.split(query_counts, dim=1)
+    queries = torch.split(q, query_counts, dim=1)
     pairs = []
-    for feed, key, value in zip(feeds, k.split(counts, 1), v.split(counts, 1), strict=True):
+    for feed, key, value in zip(
+        feeds, torch.split(k, counts, dim=1), torch.split(v, counts, dim=1), strict=True
+    ):
         pairs.append((key, value) if feed.cache is None else feed.cache.attend(layer, key, value))
     groups: dict[tuple[int, int, bool], list[int]] = {}
     for i, feed in enumerate(feeds):
@@ -162,4 +164,4 @@ def forward(model: Transformer, feeds: Sequence[Feed]) -> list[Tensor]:
     """
     rows, _ = hidden_states(model, feeds)
     logits = model.head(rows)
-    return list(logits.split([feed.logit_rows.numel() for feed in feeds]))
+    return list(torch.split(logits, [feed.logit_rows.numel() for feed in feeds]))

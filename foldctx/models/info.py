@@ -32,7 +32,9 @@ class ModelInfo:
 
     def __post_init__(self) -> None:
         if self.window < 2:
-            raise ModelError(f"{self.name}: the window is {self.window} tokens; it must be at least 2")
+            raise ModelError(
+                f"{self.name}: the window is {self.window} tokens; it must be at least 2"
+            )
         for label in ("mask_id", "eos_id", "eot_id", "bos_id"):
             value = getattr(self, label)
             if value is not None and not 0 <= value < self.vocab_size:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from foldctx.errors import ModelError
-from foldctx.models.architecture import Dims
+from foldctx.models.dims import Dims
+from foldctx.models.family import Family
 
 ARCHITECTURES = ("LLaDAModelLM",)
 MODEL_TYPES = ("llada",)
@@ -27,6 +28,7 @@ GENERATION = "<|start_header_id|>assistant<|end_header_id|>\n\n"
 _REQUIRED: Mapping[str, tuple[Any, ...]] = {
     "block_type": ("llama",),
     "layer_norm_type": ("rms",),
+    "layer_norm_with_affine": (True,),
     "activation_type": ("silu",),
     "alibi": (False,),
     "rope": (True,),
@@ -53,16 +55,15 @@ def dims_from_config(config: Mapping[str, Any]) -> Dims:
                 f"(expected {allowed[0]!r})"
             )
     try:
-        heads = int(config["n_heads"])
+        heads, width = int(config["n_heads"]), int(config["d_model"])
         vocab = int(config["vocab_size"])
-        mlp = config.get("mlp_hidden_size") or int(config["mlp_ratio"] * config["d_model"])
-        return Dims(
-            width=int(config["d_model"]),
+        dims = Dims(
+            width=width,
             layers=int(config["n_layers"]),
             heads=heads,
-            kv_heads=int(config.get("n_kv_heads") or heads),
-            mlp=int(mlp),
-            embeddings=int(config.get("embedding_size") or vocab),
+            kv_heads=int(_given(config, "n_kv_heads", heads)),
+            mlp=int(_given(config, "mlp_hidden_size", config.get("mlp_ratio", 4) * width)),
+            embeddings=int(_given(config, "embedding_size", vocab)),
             norm_eps=float(config.get("rms_norm_eps", 1e-5)),
             rope_theta=float(config.get("rope_theta", 500_000.0)),
             qkv_bias=bool(config.get("include_qkv_bias", False)),
@@ -70,9 +71,44 @@ def dims_from_config(config: Mapping[str, Any]) -> Dims:
         )
     except KeyError as missing:
         raise ModelError(f"config.json has no field {missing}; it is not a LLaDA config") from None
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"config.json: a size is not a number ({error})") from None
+    if dims.embeddings < vocab:
+        raise ModelError(
+            f"config.json: embedding_size={dims.embeddings} is less than vocab_size={vocab}"
+        )
+    return dims
+
+
+def _given(config: Mapping[str, Any], field: str, default: Any) -> Any:
+    """A field's value, or the default where it is absent or null; zero is a value."""
+    value = config.get(field)
+    return default if value is None else value
 
 
 def chat_prompt(messages: list[tuple[str, str]]) -> str:
     """The family's prompt text of (role, content) messages, ready for the assistant's turn."""
     turns = "".join(TURN.format(role=role, content=text.strip()) for role, text in messages)
     return BOS + turns + GENERATION
+
+
+FAMILY = Family(
+    name="llada",
+    summary="LLaDA: a Llama without the causal mask, trained to fill in masked tokens",
+    architectures=ARCHITECTURES,
+    model_types=MODEL_TYPES,
+    checkpoints=("GSAI-ML/LLaDA-8B-Instruct", "GSAI-ML/LLaDA-1.5", "GSAI-ML/LLaDA-8B-Base"),
+    links=("https://arxiv.org/abs/2502.09992", "https://github.com/ML-GSAI/LLaDA"),
+    window=4096,
+    vocabulary=PUBLISHED_VOCAB,
+    ids=PUBLISHED_IDS,
+    tokens={
+        "mask_id": "<|mdm_mask|>",
+        "eos_id": "<|endoftext|>",
+        "eot_id": "<|eot_id|>",
+        "bos_id": BOS,
+    },
+    weight_prefix=WEIGHT_PREFIX,
+    template="llada.toml",
+    dims=dims_from_config,
+)

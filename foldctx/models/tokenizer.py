@@ -17,6 +17,7 @@ class Tokenizer:
     """Encodes text and templates, decodes ids; holds no model facts but the vocabulary."""
 
     def __init__(self, path: Path) -> None:
+        """Read a tokenizer.json; ModelError naming the file when that is not possible."""
         try:
             form = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
@@ -31,7 +32,7 @@ class Tokenizer:
             form["post_processor"] = None
             self._text = RawTokenizer.from_str(json.dumps(form))
         except Exception as error:  # the tokenizers library raises bare Exception
-            raise ModelError(f"{path}: the tokenizer cannot be built ({error})") from None
+            raise ModelError(f"{path}: the tokenizer cannot be built ({error})") from error
         self._text.no_truncation()
         self._text.no_padding()
 
@@ -42,14 +43,19 @@ class Tokenizer:
 
     def token_id(self, token: str) -> int:
         """The id of a token's text; ModelError when the vocabulary lacks it."""
-        found = self._template.token_to_id(token)
+        found = self.find(token)
         if found is None:
             raise ModelError(f"the tokenizer has no token {token!r}, which the template uses")
-        return int(found)
+        return found
+
+    def find(self, token: str) -> int | None:
+        """The id of a token's text, or None; 0 is an id."""
+        found = self._template.token_to_id(token)
+        return None if found is None else int(found)
 
     def has(self, token: str) -> bool:
         """Whether the vocabulary holds the token."""
-        return self._template.token_to_id(token) is not None
+        return self.find(token) is not None
 
     def encode_text(self, text: str) -> list[int]:
         """Ids of a text in which nothing is special."""

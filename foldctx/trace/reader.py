@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from foldctx.schemas import Validator
-from foldctx.trace.events import HEADER, VERSION
+from foldctx.trace.events import EVENTS, HEADER, VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ class Line:
 
 
 def parse(lines: Iterable[bytes | str]) -> Iterator[Line]:
-    """Read the lines of a trace; white space after the last one does not count."""
-    held: tuple[int, bytes] | None = None
+    """Read the lines of a trace; empty lines after the last one do not count."""
+    held: list[tuple[int, bytes]] = []  # a line, and the empty ones below it
     for number, text in enumerate(lines, start=1):
         raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        if held is not None and raw.strip():
-            yield _line(*held, last=False)
-            held = None
-        if held is None:
-            held = (number, raw)
-    if held is not None and (held[1].strip() or held[0] > 1):
-        yield _line(*held, last=True)
+        if raw.strip():
+            for earlier in held:
+                yield _line(*earlier, last=False)
+            held = []
+        held.append((number, raw))
+    if held and held[0][1].strip():
+        yield _line(*held[0], last=True)
 
 
 def _line(number: int, raw: bytes, *, last: bool) -> Line:
@@ -82,9 +82,9 @@ class Forms:
         if version != VERSION:
             yield Problem(line.number, f"v={version!r}; this program reads version {VERSION}")
             return
-        if line.name not in self._validator.definitions or line.name not in _events():
-            known = ", ".join(_events())
-            yield Problem(line.number, f"event={line.event.get('event')!r} is none of {known}")
+        if line.name not in EVENTS:
+            name = line.event.get("event")
+            yield Problem(line.number, f"event={name!r} is none of {', '.join(EVENTS)}")
             return
         for message in self._validator.problems(line.event, line.name):
             yield Problem(line.number, f"{line.name}: {message}")
@@ -102,20 +102,14 @@ class Order:
         self._first = True
 
     def problems(self, line: Line) -> Iterator[Problem]:
-        """Yield what is wrong with the place of a line; lines that cannot be read are gaps."""
+        """Yield what is wrong with the place of a line; one that cannot be read takes its place."""
         event = line.event
         if event is None or any(key not in event for key in HEADER):
+            self._seq += 1
             return
         number = line.number
-        if self._first:
-            self._first = False
-            self._run = event["run"]
-            if line.name != "run.start":
-                yield Problem(number, f"the trace begins with {line.name!r}, not with run.start")
-        elif line.name == "run.start":
-            yield Problem(number, "a second run.start; a trace holds one run")
-        if self._end:
-            yield Problem(number, f"{line.name!r} after run.end in line {self._end}")
+        for message in self._ends(line, event):
+            yield Problem(number, message)
         if event["run"] != self._run:
             yield Problem(number, f"run={event['run']!r}, but the trace is of run {self._run!r}")
         if event["seq"] != self._seq:
@@ -126,5 +120,16 @@ class Order:
             if event["t"] < self._time:
                 yield Problem(number, f"t={event['t']} is before the line above ({self._time})")
             self._time = max(self._time, event["t"])
+
+    def _ends(self, line: Line, event: dict[str, Any]) -> Iterator[str]:
+        if self._first:
+            self._first = False
+            self._run = event["run"]
+            if line.name != "run.start":
+                yield f"the trace begins with {line.name!r}, not with run.start"
+        elif line.name == "run.start":
+            yield "a second run.start; a trace holds one run"
+        if self._end:
+            yield f"{line.name!r} after run.end in line {self._end}"
         if line.name == "run.end":
-            self._end = number
+            self._end = line.number

@@ -103,7 +103,7 @@ class TraceWriter:
             raise TraceError(f"event {event!r} {' and '.join(parts)}")
 
     def _blame(self, error: OSError) -> str:
-        name = self._path or getattr(self._stream, "name", "stream")
+        name = str(self._path) if self._path else getattr(self._stream, "name", "stream")
         return (
             f"cannot write the trace {name}: {error.strerror or error}; "
             "choose another path for the trace, or run without one"

@@ -24,9 +24,9 @@ from foldctx_pipelines.training.train import Plan, Stage, Trainer
 VOCABULARY = 8192
 DIMS = Dims(width=256, layers=6, heads=4, kv_heads=4, mlp=640, embeddings=VOCABULARY, tied=True)
 STAGES = (
-    Stage(steps=900, length=160, rows=26, questions=3),
-    Stage(steps=1300, length=288, rows=14, questions=6),
-    Stage(steps=1300, length=512, rows=8, questions=8),
+    Stage(steps=600, length=192, rows=22, questions=4),
+    Stage(steps=800, length=320, rows=13, questions=6),
+    Stage(steps=1000, length=512, rows=8, questions=8),
 )
 app = typer.Typer(add_completion=False)
 
@@ -57,11 +57,17 @@ def _make_tokenizer(run: Path, world: World, prose: Prose) -> None:
 
 @app.command()
 def main(
-    run: Annotated[Path, typer.Option(help="Run folder: tokenizer, state, log. Resumes if it has a state.")],
-    text: Annotated[list[Path], typer.Option(help="Plain text for haystacks; repeat for more files.")],
-    wordnet: Annotated[Path, typer.Option(help="Folder with data.noun, index.noun and index.adj of WordNet 3.")],
-    steps: Annotated[str, typer.Option(help="Steps of the three stages.")] = "900,1300,1300",
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 8e-4,
+    run: Annotated[
+        Path, typer.Option(help="Run folder: tokenizer, state, log. Resumes if it has a state.")
+    ],
+    text: Annotated[
+        list[Path], typer.Option(help="Plain text for haystacks; repeat for more files.")
+    ],
+    wordnet: Annotated[
+        Path, typer.Option(help="Folder with data.noun, index.noun and index.adj of WordNet 3.")
+    ],
+    steps: Annotated[str, typer.Option(help="Steps of the three stages.")] = "600,800,1000",
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 6e-4,
     decay: Annotated[int, typer.Option(help="Steps of the final linear decay.")] = 500,
     seed: Annotated[int, typer.Option()] = 0,
     device: Annotated[str, typer.Option()] = "cpu",

@@ -7,8 +7,15 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPECIAL = (
-    "<|mdm_mask|>", "<|endoftext|>", "<|eot_id|>", "<|startoftext|>",
-    "<|none|>", "<|memory|>", "<|text|>", "<|notes|>", "<|answer|>",
+    "<|mdm_mask|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|startoftext|>",
+    "<|none|>",
+    "<|memory|>",
+    "<|text|>",
+    "<|notes|>",
+    "<|answer|>",
     *(f"<|q{i}|>" for i in range(1, 9)),
     *(f"<|s{k}|>" for k in range(1, 49)),
 )

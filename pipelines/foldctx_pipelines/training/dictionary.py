@@ -33,13 +33,39 @@ _FRAMES: tuple[tuple[str, str], ...] = (
     ("It was {a} who found the {j} {n} under the {x}.", "Who found the {j} {q}?"),
 )
 _KINDS: dict[int, tuple[str, ...]] = {
-    8: ("code", "int"), 9: ("date", "weekday", "time"), 10: ("money",), 11: ("person", "job"),
-    12: ("person", "org"), 13: ("person", "job", "org"), 14: ("town", "room", "street"),
-    15: ("date", "year"), 16: ("length", "area"), 17: ("duration",), 18: ("volume", "weight"),
+    8: ("code", "int"),
+    9: ("date", "weekday", "time"),
+    10: ("money",),
+    11: ("person", "job"),
+    12: ("person", "org"),
+    13: ("person", "job", "org"),
+    14: ("town", "room", "street"),
+    15: ("date", "year"),
+    16: ("length", "area"),
+    17: ("duration",),
+    18: ("volume", "weight"),
     19: ("person",),
 }
-_ANY = ("int", "bigint", "money", "percent", "code", "date", "year", "length", "weight", "colour",
-        "person", "town", "duration", "temperature", "material", "time", "area", "job")
+_ANY = (
+    "int",
+    "bigint",
+    "money",
+    "percent",
+    "code",
+    "date",
+    "year",
+    "length",
+    "weight",
+    "colour",
+    "person",
+    "town",
+    "duration",
+    "temperature",
+    "material",
+    "time",
+    "area",
+    "job",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +129,35 @@ def coined_fact(rng: random.Random, words: Dictionary) -> Fact:
         "s": MAKERS[rng.choice(_OWNERS)](rng),
         "j": rng.choice(words.adjectives),
     }[changed]
-    return Fact(f"frame{index}", slots["s"], text, asked_text, answer,
-                _capital(statement.format(**other)), other["a"])
+    return Fact(
+        f"frame{index}",
+        slots["s"],
+        text,
+        asked_text,
+        answer,
+        _capital(statement.format(**other)),
+        other["a"],
+    )
 
 
 def definition_fact(rng: random.Random, words: Dictionary) -> Fact:
     """A word explained; the question asks for the word or for its meaning."""
     word, gloss = rng.choice(words.glosses)
     other_word, other_gloss = rng.choice(words.glosses)
-    form = rng.choice(["{w} means {g}.", "By {w} is meant {g}.", "The term {w} stands for {g}.",
-                       "{g}: this is called {w}.", "People call {g} {w}."])
+    form = rng.choice(
+        [
+            "{w} means {g}.",
+            "By {w} is meant {g}.",
+            "The term {w} stands for {g}.",
+            "{g}: this is called {w}.",
+            "People call {g} {w}.",
+        ]
+    )
     text = _capital(form.format(w=word, g=gloss))
     if rng.random() < 0.5:
-        question = rng.choice(["What does {w} mean?", "What is meant by {w}?", "Define {w}."]).format(w=word)
+        question = rng.choice(
+            ["What does {w} mean?", "What is meant by {w}?", "Define {w}."]
+        ).format(w=word)
         answer = gloss if gloss in text else _capital(gloss)
     else:
         content = [w for w in gloss.split() if len(w) > 3]

@@ -137,6 +137,4 @@ def realise(rng: random.Random, relation: Relation) -> Fact:
             fill.values.pop(match[0], None)
     other = rng.choice(relation.statements) if rng.random() < 0.5 else statement
     other_text = fill.fill(other)
-    return Fact(
-        relation.id, subject, text, question, answer, other_text, fill.raw(relation.answer)
-    )
+    return Fact(relation.id, subject, text, question, answer, other_text, fill.raw(relation.answer))

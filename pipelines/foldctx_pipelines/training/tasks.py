@@ -66,15 +66,22 @@ def _prose_fact(rng: random.Random, world: World) -> Fact:
         at = rng.randrange(3, len(words) - 1)
         given = " ".join(words[max(0, at - rng.randrange(3, 6)) : at])
         answer = " ".join(words[at : at + rng.randrange(1, 5)]).strip(".,;:!?\"'()")
-        ask = rng.choice(["Complete: {k} ...", "What comes after \"{k}\"?", "How does it go on: {k}"])
+        ask = rng.choice(["Complete: {k} ...", 'What comes after "{k}"?', "How does it go on: {k}"])
         if answer:
             return Fact("cloze", "", sentence, ask.format(k=given), answer, other, "")
     kept = [w for w in content if rng.random() < 0.6][:6] or content[:3]
     if rng.random() < 0.3:
         rng.shuffle(kept)
     ask = rng.choice(
-        ["What is said about {k}?", "{k}", "Where does the text speak of {k}?", "{k}?",
-         "Tell me about {k}.", "Which passage mentions {k}?", "What happens with {k}?"]
+        [
+            "What is said about {k}?",
+            "{k}",
+            "Where does the text speak of {k}?",
+            "{k}?",
+            "Tell me about {k}.",
+            "Which passage mentions {k}?",
+            "What happens with {k}?",
+        ]
     )
     return Fact("mention", "", sentence, ask.format(k=" ".join(kept)), sentence, other, "")
 
@@ -96,7 +103,9 @@ def _filler_sentences(rng: random.Random, world: World, count: int) -> list[str]
     return out
 
 
-def _memory(rng: random.Random, facts: Sequence[Fact], world: World, budget: int) -> list[tuple[int, Ids]]:
+def _memory(
+    rng: random.Random, facts: Sequence[Fact], world: World, budget: int
+) -> list[tuple[int, Ids]]:
     """Notes that a run may carry into the window: right ones, wrong ones, or none."""
     if rng.random() < 0.3 or budget < 20:
         return []
@@ -136,9 +145,38 @@ def read_window(rng: random.Random, world: World, length: int, questions: int) -
     room = length - sum(len(ids) for _, ids in empty) - canvas.length
     placed = _place(rng, world, units, room)
     first = rng.randrange(1, world.prompts.max_units + 1)
-    pieces = world.prompts.read(asked, notes, [ids for ids, _ in placed], first)
+    pieces = world.prompts.read(asked, notes, [ids for ids, _ in placed], first_unit=first)
     ids = [token for _, piece in pieces for token in piece]
     return _with_canvas(rng, world, ids, placed, first, canvas.slots, canvas.pinned)
+
+
+def write_window(rng: random.Random, world: World, length: int) -> Window:
+    """A window for one question whose canvas holds the helping sentence itself, or none."""
+    while True:
+        fact = draw_fact(rng, world)
+        asked, text = world.encode([fact.question, fact.statement])
+        canvas = world.prompts.written_length
+        if len(text) >= canvas - 2:
+            continue
+        present = rng.random() < 0.6
+        units = [(fact.statement, 0)] if present else []
+        if fact.other_statement and rng.random() < 0.5:
+            units.append((fact.other_statement, -1))
+        rng.shuffle(units)
+        notes = _memory(rng, [fact], world, min(64, length // 5))
+        room = length - canvas - sum(
+            len(ids) for _, ids in world.prompts.read([asked], notes, [], task="write")
+        )
+        placed = _place(rng, world, units, room)
+        if present and not any(owner == 0 for _, owner in placed):
+            continue
+        first = rng.randrange(1, world.prompts.max_units + 1)
+        pieces = world.prompts.read(
+            [asked], notes, [ids for ids, _ in placed], first_unit=first, task="write"
+        )
+        ids = [token for _, piece in pieces for token in piece]
+        target = list(text) if present else [world.prompts.none_ids[0]]
+        return _answer_canvas(rng, world, ids, target, canvas)
 
 
 def _place(
@@ -165,7 +203,11 @@ def _place(
     if left == 1:  # one token cannot hold a unit: lengthen the last one
         ids, i = rows[-1]
         rows[-1] = ((*ids, ids[-1]), i)
-    return rows[: world.prompts.max_units] if len(rows) <= world.prompts.max_units else _merge(rows, world)
+    return (
+        rows[: world.prompts.max_units]
+        if len(rows) <= world.prompts.max_units
+        else _merge(rows, world)
+    )
 
 
 def _merge(rows: list[tuple[Ids, int]], world: World) -> list[tuple[Ids, int]]:

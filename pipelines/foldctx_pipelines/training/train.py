@@ -18,7 +18,7 @@ from torch.nn import functional
 from foldctx.errors import UsageError
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
-from foldctx_pipelines.training.tasks import Window, World, add_cloze, answer_window, read_window
+from foldctx_pipelines.training.tasks import Window, World, add_cloze, answer_window, read_window, write_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Plan:
     """Everything that decides the weights besides the data."""
 
     stages: tuple[Stage, ...]
-    rate: float = 8e-4
-    warmup: int = 60
+    rate: float = 6e-4
+    warmup: int = 40
     decay: int = 400
     weight_decay: float = 0.01
     seed: int = 0
@@ -86,6 +86,9 @@ def make_batches(world: World, plan: Plan, step: int) -> tuple[Batch, Batch]:
     stage = plan.stage(step)
     reads = []
     for _ in range(stage.rows):
+        if rng.random() < 0.1:
+            reads.append(write_window(rng, world, stage.length))
+            continue
         count = 1 if rng.random() < 0.3 else rng.randrange(1, stage.questions + 1)
         window = read_window(rng, world, stage.length, count)
         reads.append(add_cloze(rng, world, window, plan.targets) if rng.random() < 0.35 else window)
@@ -93,7 +96,9 @@ def make_batches(world: World, plan: Plan, step: int) -> tuple[Batch, Batch]:
     return stack(reads, plan.targets), stack(answers, plan.targets)
 
 
-def batch_loss(model: Transformer, ids: Tensor, rows: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+def batch_loss(
+    model: Transformer, ids: Tensor, rows: Tensor, wanted: Tensor, weights: Tensor
+) -> Tensor:
     """Weighted cross-entropy of the trained positions."""
     positions = torch.arange(ids.shape[1], device=ids.device)
     feeds = [Feed(i, positions, r) for i, r in zip(ids.unbind(0), rows.unbind(0), strict=True)]
@@ -105,7 +110,9 @@ def batch_loss(model: Transformer, ids: Tensor, rows: Tensor, wanted: Tensor, we
 class Trainer:
     """Model, optimiser and step, kept in a run folder."""
 
-    def __init__(self, model: Transformer, world: World, plan: Plan, run: Path, *, compiled: bool = True) -> None:
+    def __init__(
+        self, model: Transformer, world: World, plan: Plan, run: Path, *, compiled: bool = True
+    ) -> None:
         self.model, self.world, self.plan, self.run = model, world, plan, run
         self.device = next(model.parameters()).device
         matrices = [p for p in model.parameters() if p.ndim == 2]
@@ -138,8 +145,12 @@ class Trainer:
             self.optimiser.zero_grad(set_to_none=True)
             self.step += 1
             yield {
-                "step": self.step, "read": parts[0], "answer": parts[1], "norm": float(norm),
-                "seconds": time.perf_counter() - started, "making": made,
+                "step": self.step,
+                "read": parts[0],
+                "answer": parts[1],
+                "norm": float(norm),
+                "seconds": time.perf_counter() - started,
+                "making": made,
             }
             if not math.isfinite(parts[0] + parts[1]):
                 raise UsageError(f"the loss is {parts} at step {self.step}; lower --rate")

@@ -27,7 +27,9 @@ _COUNTRIES = """Argentina Austria Belgium Bolivia Brazil Canada Chile Croatia De
 Estonia Finland France Georgia Germany Ghana Greece Hungary Iceland India Indonesia Ireland Italy Japan
 Jordan Kenya Latvia Lithuania Malta Mexico Morocco Nepal Norway Peru Poland Portugal Romania Scotland
 Senegal Serbia Slovakia Slovenia Spain Sweden Switzerland Tunisia Turkey Ukraine Uruguay Vietnam Wales""".split()
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _NUMBER_WORDS = "two three four five six seven eight nine ten eleven twelve fourteen fifteen sixteen eighteen twenty thirty forty sixty ninety".split()
 _ORG_TAILS = """Ltd Group Trust Partners Holdings Works Brothers Associates Foundation Institute Society
@@ -36,7 +38,19 @@ _LISTS = {
     "colour": "red blue green yellow black white grey brown orange purple pink crimson navy teal ivory olive maroon turquoise amber silver".split(),
     "animal": "otter heron badger fox kestrel hedgehog salmon beaver owl hare stoat lynx seal goat mule falcon newt adder bat wren deer crane toad boar swan".split(),
     "plant": "willow fern ivy heather oak juniper clover nettle primrose birch sedge thyme lavender gorse alder bramble hazel foxglove yarrow mint".split(),
-    "food": "lentils rye bread smoked trout plum jam goat cheese barley soup honey cake oat biscuits roast lamb apple cider mushroom pie".replace(" bread", "-bread").replace(" trout", "-trout").replace(" jam", "-jam").replace("goat cheese", "goat-cheese").replace(" soup", "-soup").replace(" cake", "-cake").replace(" biscuits", "-biscuits").replace(" lamb", "-lamb").replace(" cider", "-cider").replace(" pie", "-pie").split(),
+    "food": "lentils rye bread smoked trout plum jam goat cheese barley soup honey cake oat biscuits roast lamb apple cider mushroom pie".replace(
+        " bread", "-bread"
+    )
+    .replace(" trout", "-trout")
+    .replace(" jam", "-jam")
+    .replace("goat cheese", "goat-cheese")
+    .replace(" soup", "-soup")
+    .replace(" cake", "-cake")
+    .replace(" biscuits", "-biscuits")
+    .replace(" lamb", "-lamb")
+    .replace(" cider", "-cider")
+    .replace(" pie", "-pie")
+    .split(),
     "material": "oak steel copper brass granite glass canvas leather linen slate cedar aluminium marble clay wool silk cork bronze concrete bamboo".split(),
     "tool": "chisel drill hammer lathe plane spade torch wrench saw file clamp trowel sickle anvil ladder winch pulley crowbar rake mallet".split(),
     "job": "accountant architect baker carpenter chemist clerk curator driver editor electrician engineer farmer gardener geologist inspector librarian mason nurse painter pilot plumber surgeon surveyor tailor teacher translator welder".split(),
@@ -57,7 +71,11 @@ def _coined(rng: random.Random, ends: list[str]) -> str:
 
 def first_name(rng: random.Random) -> str:
     """A given name, coined in a third of all cases."""
-    return _coined(rng, ["a", "an", "e", "en", "ia", "in", "is", "o", "us"]) if rng.random() < 0.33 else rng.choice(_FIRST)
+    return (
+        _coined(rng, ["a", "an", "e", "en", "ia", "in", "is", "o", "us"])
+        if rng.random() < 0.33
+        else rng.choice(_FIRST)
+    )
 
 
 def surname(rng: random.Random) -> str:
@@ -121,7 +139,11 @@ def big_integer(rng: random.Random) -> str:
 def money(rng: random.Random) -> str:
     """An amount with its currency."""
     amount = rng.randrange(2, 10 ** rng.randrange(2, 6))
-    text = _grouped(rng, amount) if rng.random() < 0.75 else f"{amount % 1000}.{rng.randrange(100):02d}"
+    text = (
+        _grouped(rng, amount)
+        if rng.random() < 0.75
+        else f"{amount % 1000}.{rng.randrange(100):02d}"
+    )
     form = rng.random()
     if form < 0.75:
         return rng.choice(["$", "£", "€", "£", "$"]) + text
@@ -130,7 +152,11 @@ def money(rng: random.Random) -> str:
 
 def measure(rng: random.Random, units: list[str], top: int = 900) -> str:
     """A number with a unit."""
-    number = str(rng.randrange(2, top)) if rng.random() < 0.6 else f"{rng.randrange(1, top)}.{rng.randrange(1, 10)}"
+    number = (
+        str(rng.randrange(2, top))
+        if rng.random() < 0.6
+        else f"{rng.randrange(1, top)}.{rng.randrange(1, 10)}"
+    )
     return f"{number} {rng.choice(units)}"
 
 
@@ -138,7 +164,12 @@ def code(rng: random.Random) -> str:
     """An identifier of letters and digits."""
     letters = "".join(rng.choice("ABCDEFGHJKLMNPRSTUVWXYZ") for _ in range(rng.randrange(1, 4)))
     digits = str(rng.randrange(10, 10 ** rng.randrange(2, 6)))
-    forms = [f"{letters}-{digits}", f"{letters}{digits}", f"{letters}/{digits}", f"{digits}-{letters}"]
+    forms = [
+        f"{letters}-{digits}",
+        f"{letters}{digits}",
+        f"{letters}/{digits}",
+        f"{digits}-{letters}",
+    ]
     forms += [f"{letters}-{digits}-{rng.randrange(1, 99)}"]
     return rng.choice(forms)
 
@@ -147,7 +178,11 @@ def clock(rng: random.Random) -> str:
     """A time of day."""
     hour, minute = rng.randrange(1, 13), rng.choice([0, 0, 15, 30, 45, 10, 20, 50])
     half = rng.choice(["am", "pm", "a.m.", "p.m."])
-    forms = [f"{hour}:{minute:02d} {half}", f"{rng.randrange(24):02d}:{minute:02d}", f"{hour} {half}"]
+    forms = [
+        f"{hour}:{minute:02d} {half}",
+        f"{rng.randrange(24):02d}:{minute:02d}",
+        f"{hour} {half}",
+    ]
     forms += [f"{hour}.{minute:02d} {half}", "noon" if hour == 12 else f"{hour} o'clock"]
     return rng.choice(forms)
 
@@ -173,7 +208,9 @@ def email(rng: random.Random) -> str:
 
 def street(rng: random.Random) -> str:
     """A street address."""
-    kind = rng.choice(["Street", "Lane", "Road", "Avenue", "Square", "Terrace", "Row", "Close", "Quay"])
+    kind = rng.choice(
+        ["Street", "Lane", "Road", "Avenue", "Square", "Terrace", "Row", "Close", "Quay"]
+    )
     return f"{rng.randrange(1, 240)} {_coined(rng, _TAIL + _END)} {kind}"
 
 
@@ -200,8 +237,12 @@ MAKERS: dict[str, Maker] = {
     "money": money,
     "int": integer,
     "bigint": big_integer,
-    "percent": lambda rng: f"{rng.randrange(1, 99)}{rng.choice(['%', '%', ' per cent', '.5%', ' percent'])}",
-    "length": lambda rng: measure(rng, ["metres", "m", "km", "feet", "cm", "mm", "miles", "inches"]),
+    "percent": lambda rng: (
+        f"{rng.randrange(1, 99)}{rng.choice(['%', '%', ' per cent', '.5%', ' percent'])}"
+    ),
+    "length": lambda rng: measure(
+        rng, ["metres", "m", "km", "feet", "cm", "mm", "miles", "inches"]
+    ),
     "weight": lambda rng: measure(rng, ["kg", "tonnes", "grams", "pounds", "g"]),
     "area": lambda rng: measure(rng, ["hectares", "square metres", "acres", "m2", "square feet"]),
     "volume": lambda rng: measure(rng, ["litres", "cubic metres", "ml", "gallons", "bushels"]),

@@ -1,0 +1,105 @@
+"""The library's front door: load a model, decode, answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from foldctx.decoding import Decoded, Decoder, Request, Segment, decode_one, preset
+from foldctx.documents import Document, read_document
+from foldctx.errors import UsageError
+from foldctx.folding.answering import Answer, answer_session
+from foldctx.folding.config import FoldConfig
+from foldctx.folding.prompts import Prompts
+from foldctx.folding.session import Calibration, Session
+from foldctx.models.load import Model, load_model
+
+DEFAULT_PRESET = "elastic"
+
+
+def calibration_of(model: Model) -> Calibration:
+    """The model's measured thresholds; a model without a file of them never skips."""
+    known = {field.name for field in fields(Calibration)}
+    return Calibration(**{k: v for k, v in model.calibration.items() if k in known})
+
+
+def open_session(
+    model: Model,
+    document: Document,
+    questions: Sequence[str],
+    *,
+    config: FoldConfig,
+    decoder: Decoder,
+    seed: int = 0,
+    steps: bool = False,
+) -> Session:
+    """A session with the model's own prompts and calibration."""
+    return Session(
+        document,
+        questions,
+        predictor=model,
+        prompts=Prompts.from_file(model.prompts_source, model.tokenizer),
+        decoder=decoder,
+        config=config,
+        calibration=calibration_of(model),
+        seed=seed,
+        steps=steps,
+    )
+
+
+def load(name: str | Path = "embedded", **options: Any) -> Model:
+    """Load a model: "embedded", a local folder, or a hub name; see `load_model`."""
+    return load_model(name, **options)
+
+
+def decode(
+    model: Model,
+    prompt: str,
+    *,
+    gen_length: int = 128,
+    preset_name: str = DEFAULT_PRESET,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[str, Decoded]:
+    """Continue a plain prompt; the text, and tokens with what they cost.
+
+    `options` override the preset's. Raises UsageError for an unknown preset or option, and
+    WindowError for a prompt that does not fit.
+    """
+    ids = tuple(model.tokenizer.encode_text(prompt))
+    if not ids:
+        raise UsageError("the prompt is empty; give at least one token of text")
+    request = Request("0", (Segment("template", ids),), gen_length, seed=seed)
+    decoded = decode_one(model, request, preset(preset_name, **(options or {})))
+    return model.tokenizer.decode(decoded.text), decoded
+
+
+def answer(
+    model: Model,
+    document: Document | str | Path,
+    questions: str | Sequence[str],
+    *,
+    preset_name: str = DEFAULT_PRESET,
+    preset_options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> list[Answer]:
+    """Answer questions about a document; one Answer per question, in order.
+
+    `options` are those of FoldConfig. Raises FoldctxError subclasses: DocumentError for a source
+    that cannot be read, UsageError for options and questions, WindowError for a window too small.
+    """
+    source = document if isinstance(document, Document) else read_document(document)
+    asked = [questions] if isinstance(questions, str) else list(questions)
+    known = {field.name for field in fields(FoldConfig)}
+    if unknown := sorted(set(options) - known):
+        raise UsageError(f"no option {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    session = open_session(
+        model,
+        source,
+        asked,
+        config=FoldConfig(**options),
+        decoder=preset(preset_name, **(preset_options or {})),
+        seed=seed,
+    )
+    return [event for event in answer_session(session) if isinstance(event, Answer)]

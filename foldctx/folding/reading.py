@@ -1,0 +1,218 @@
+"""Reading windows with the model: requests in, notes and what they cost out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from foldctx.decoding import (
+    AnyOf,
+    Decoded,
+    Decoder,
+    FirstEos,
+    Fold,
+    Never,
+    Predictor,
+    Request,
+    Segment,
+    SkipAt,
+    Step,
+    Stop,
+    decode,
+)
+from foldctx.documents import Chunk
+from foldctx.folding.layout import Layout, Question, segments
+from foldctx.folding.memory import Note
+from foldctx.folding.prompts import Prompts
+
+WindowKind = Literal["read", "reread", "condense", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a window reads: units of text with their ids and their places in the document."""
+
+    start: int
+    end: int
+    units: tuple[tuple[int, int], ...]
+    texts: tuple[str, ...]
+    ids: tuple[tuple[int, ...], ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the text, markers not counted."""
+        return sum(len(unit) for unit in self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTask:
+    """One window to be read for a group of questions, with the notes carried into it."""
+
+    index: int
+    kind: WindowKind
+    group: tuple[Question, ...]
+    passage: Passage
+    carried: tuple[tuple[int, Note], ...]
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """A window that was read.
+
+    `notes` has one tuple per question of the group; `p_none` its probability that nothing here
+    helps, after the first forward.
+    """
+
+    task: WindowTask
+    prompt: tuple[Segment, ...]
+    notes: tuple[tuple[Note, ...], ...]
+    p_none: tuple[float, ...]
+    decoded: Decoded
+    skipped: bool
+
+
+def make_passage(chunk: Chunk, prompts: Prompts, text: str) -> Passage:
+    """The passage of a chunk."""
+    spans = tuple((unit.start, unit.end) for unit in chunk.units)
+    texts = tuple(text[start:end] for start, end in spans)
+    return Passage(chunk.start, chunk.end, spans, texts, tuple(prompts.text_ids(texts)))
+
+
+class Reader:
+    """Turns window tasks into decoder requests and decoded canvases into notes."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        prompts: Prompts,
+        decoder: Decoder,
+        *,
+        pointer: bool,
+        skip_threshold: float | None,
+        seed: int = 0,
+    ) -> None:
+        self.predictor, self.prompts, self.decoder = predictor, prompts, decoder
+        self.pointer, self.skip_threshold, self.seed = pointer, skip_threshold, seed
+
+    def read(
+        self, tasks: Iterable[WindowTask], rows: int, *, steps: bool = False
+    ) -> Iterator[WindowResult | Fold | Step]:
+        """Read windows, `rows` at once; results come in the order of the tasks.
+
+        All tasks must share one layout's canvas; folds and steps carry the window's index as id.
+        """
+        waiting = list(tasks)
+        if not waiting:
+            return
+        by_id = {str(task.index): task for task in waiting}
+        prompts = {key: self.prompt(task) for key, task in by_id.items()}
+        requests = (self._request(task, prompts[key]) for key, task in by_id.items())
+        decoder = self._decoder(waiting[0])
+        done: dict[str, WindowResult] = {}
+        order = list(by_id)
+        level: Literal["result", "steps"] = "steps" if steps else "result"
+        for event in decode(self.predictor, requests, decoder, max_rows=rows, level=level):
+            if not isinstance(event, Decoded):
+                yield event
+                continue
+            done[event.id] = self._result(by_id[event.id], prompts[event.id], event)
+            while order and order[0] in done:
+                yield done.pop(order.pop(0))
+
+    def prompt(self, task: WindowTask) -> tuple[Segment, ...]:
+        """The prompt's segments of a window."""
+        numbers = {question.number: i for i, question in enumerate(task.group)}
+        notes = [(numbers[number], note.ids) for number, note in task.carried]
+        pieces = self.prompts.read(
+            [question.ids for question in task.group],
+            sorted(notes, key=lambda note: note[0]),
+            task.passage.ids,
+            task="read" if self.pointer else "write",
+        )
+        return segments(pieces)
+
+    # -- decoder side -----------------------------------------------------------------------
+
+    def _first_slots(self, task: WindowTask) -> tuple[int, ...]:
+        slots = task.layout.canvas.slots[: len(task.group)]
+        return tuple(slot[0] for slot in slots) if self.pointer else (0,)
+
+    def _request(self, task: WindowTask, prompt: tuple[Segment, ...]) -> Request:
+        canvas = task.layout.canvas
+        none = self.prompts.none_ids[0]
+        return Request(
+            str(task.index),
+            prompt,
+            canvas.length,
+            pinned=canvas.pinned,
+            watch={offset: (none,) for offset in self._first_slots(task)},
+            seed=self.seed + task.index,
+        )
+
+    def _decoder(self, task: WindowTask) -> Decoder:
+        """The run's decoder with the canvas as one block, and the skip as its stop."""
+        stops: list[Stop] = []
+        if self.skip_threshold is not None and self.skip_threshold < 1:
+            none = self.prompts.none_ids[0]
+            stops.append(SkipAt(self._first_slots(task), none, self.skip_threshold))
+        if not self.pointer:
+            stops.append(FirstEos())
+        return replace(
+            self.decoder,
+            block_length=task.layout.canvas.length,
+            stop=AnyOf(tuple(stops)) if stops else Never(),
+        )
+
+    # -- notes ------------------------------------------------------------------------------
+
+    def _result(
+        self, task: WindowTask, prompt: tuple[Segment, ...], decoded: Decoded
+    ) -> WindowResult:
+        none = self.prompts.none_ids[0]
+        p_none = tuple(decoded.watched[offset][none] for offset in self._first_slots(task))
+        skipped = decoded.finished == "skip"
+        if skipped:
+            notes: tuple[tuple[Note, ...], ...] = tuple(() for _ in task.group)
+        elif self.pointer:
+            slots = task.layout.canvas.slots
+            notes = tuple(
+                self._pointer_notes(task, [decoded.tokens[offset] for offset in slot], p)
+                for slot, p in zip(slots, p_none, strict=True)
+            )
+        else:
+            notes = (self._written_note(task, decoded, p_none[0]),)
+        return WindowResult(task, prompt, notes, p_none, decoded, skipped)
+
+    def _pointer_notes(
+        self, task: WindowTask, slot: Sequence[int], p_none: float
+    ) -> tuple[Note, ...]:
+        passage, end = task.passage, self.predictor.info.stop_ids
+        head = next((i for i, token in enumerate(slot) if token in end), len(slot))
+        return tuple(
+            Note(
+                passage.texts[k],
+                passage.ids[k],
+                *passage.units[k],
+                window=task.index,
+                score=1.0 - p_none,
+            )
+            for k in self.prompts.pointed(slot[:head], len(passage.units))
+        )
+
+    def _written_note(self, task: WindowTask, decoded: Decoded, p_none: float) -> tuple[Note, ...]:
+        ids = decoded.text
+        text = self.prompts.decode(ids)
+        if not text or self.prompts.says_none(ids):
+            return ()
+        passage = task.passage
+        return (
+            Note(
+                text,
+                tuple(ids),
+                passage.start,
+                passage.end,
+                window=task.index,
+                score=1.0 - p_none,
+                verbatim=False,
+            ),
+        )

@@ -1,0 +1,113 @@
+"""Stored tensors into modules, one at a time, so that a model is never in memory twice."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from foldctx.errors import ModelError, UsageError
+from foldctx.models.architecture import Transformer
+from foldctx.models.checkpoint import Checkpoint
+from foldctx.models.weights import Stored
+
+_STORED_TYPES = ("F64", "F32", "F16", "BF16")
+_INITIALISERS = ("kaiming_uniform_", "uniform_", "normal_")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of "auto", "cpu", "cuda" or "cuda:N". UsageError when the machine has it not."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    found = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise UsageError(f"device={name!r}: torch finds {found} CUDA devices; use 'cpu' or 'auto'")
+    return device
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The type to compute in; "auto" is bfloat16 on CUDA and float32 elsewhere."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    chosen: torch.dtype = getattr(torch, name)
+    return chosen
+
+
+def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Transformer:
+    """The checkpoint's network on a device, for inference.
+
+    Raises ModelError naming the first tensors that are missing, unexpected, of another shape or of
+    a type that is not a float of 16 bits or more.
+    """
+    with torch.device("meta"), _NoInitialisation():
+        model = Transformer(checkpoint.dims)
+    prefix, stored = checkpoint.family.weight_prefix, checkpoint.weights.tensors
+    expected = {prefix + name: tuple(p.shape) for name, p in model.named_parameters()}
+    _check(checkpoint, expected, stored)
+    for name, tensor in _tensors(checkpoint):
+        owner, _, leaf = name.removeprefix(prefix).rpartition(".")
+        weight = nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False)
+        setattr(model.get_submodule(owner), leaf, weight)
+    return model.eval()
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Leaves new parameters as they are.
+
+    They have no storage yet, and drawing random numbers for a meta tensor imports torch's compiler,
+    more than a second of it.
+    """
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in _INITIALISERS:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+def _check(
+    checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]], stored: Mapping[str, Stored]
+) -> None:
+    problems = {
+        "missing": [name for name in expected if name not in stored],
+        "unexpected": [name for name in stored if name not in expected],
+        "of another shape": [
+            f"{name} {list(stored[name].shape)} instead of {list(shape)}"
+            for name, shape in expected.items()
+            if name in stored and stored[name].shape != shape
+        ],
+        "of an unreadable type": [
+            f"{name} {tensor.dtype}"
+            for name, tensor in stored.items()
+            if tensor.dtype not in _STORED_TYPES
+        ],
+    }
+    told = [
+        f"{len(names)} tensors {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        for what, names in problems.items()
+        if names
+    ]
+    if told:
+        raise ModelError(
+            f"{checkpoint.folder}: the weights do not fit config.json and the "
+            f"{checkpoint.family.name} architecture; {'; '.join(told)}"
+        )
+
+
+def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:
+    for file in checkpoint.weights.files:
+        try:
+            with safe_open(file, framework="pt") as handle:
+                for name in handle.keys():  # noqa: SIM118  (the handle is no mapping)
+                    yield name, handle.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{file}: cannot be read ({error}); download it again") from None

@@ -1,0 +1,96 @@
+"""Loading a model: its name to something that predicts.
+
+Importing this module does not import torch: bad input is refused before that second is spent.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foldctx.errors import UsageError
+from foldctx.models.checkpoint import read_checkpoint
+from foldctx.models.info import ModelInfo
+from foldctx.models.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from foldctx.models.architecture import Transformer
+    from foldctx.models.forward import Feed
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A loaded model; `predict` makes it the decoder's predictor.
+
+    `prompts_source` is its template file, `calibration` what its folder's foldctx.json says (empty
+    without one): `skip_threshold`, `abstain_threshold`, `memory_tokens` and whatever else is there.
+    """
+
+    info: ModelInfo
+    transformer: "Transformer"
+    tokenizer: Tokenizer
+    prompts_source: Path
+    calibration: Mapping[str, Any]
+    device: "torch.device"
+    dtype: "torch.dtype"
+
+    def predict(self, feeds: "Sequence[Feed]") -> "list[Tensor]":
+        """Logits (m, V) of each feed's m wanted rows, on the model's device. Feeds may be anywhere."""
+        from foldctx.models.forward import forward
+
+        return forward(self.transformer, [self._here(feed) for feed in feeds])
+
+    def _here(self, feed: "Feed") -> "Feed":
+        from foldctx.models.forward import Feed
+
+        bias = feed.key_bias
+        return Feed(
+            feed.tokens.to(self.device),
+            feed.positions.to(self.device),
+            feed.logit_rows.to(self.device),
+            feed.cache,
+            None if bias is None else bias.to(self.device),
+        )
+
+
+def load_model(
+    name: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    window: int | None = None,
+) -> Model:
+    """Load "embedded", a model folder or a hub model `owner/name`.
+
+    `device` is "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; the whole model goes to
+    one device. `dtype` is the type computed in, whatever the files hold: "auto" is float32 on the
+    CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window.
+    Raises UsageError for an argument that cannot be used and ModelError for a model that cannot.
+    """
+    if _DEVICE.fullmatch(device) is None:
+        raise UsageError(f"device={device!r}: choose from auto, cpu, cuda, cuda:N")
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype={dtype!r}: choose from {', '.join(DTYPES)}")
+    checkpoint = read_checkpoint(name, revision=revision, window=window)
+
+    from foldctx.models.build import build, choose_device, choose_dtype
+
+    where = choose_device(device)
+    kind = choose_dtype(dtype, where)
+    return Model(
+        info=checkpoint.info,
+        transformer=build(checkpoint, where, kind),
+        tokenizer=checkpoint.tokenizer,
+        prompts_source=checkpoint.prompts_source,
+        calibration=checkpoint.calibration,
+        device=where,
+        dtype=kind,
+    )

@@ -1,0 +1,65 @@
+"""The decoder and the forward against the reference code's outputs."""
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from foldctx_pipelines import golden
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def test_every_case_equals_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
+    assert golden.main([str(GOLDEN)]) == 0
+    assert capsys.readouterr().out == "23 passed, 0 failed\n"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(GOLDEN, tmp_path / "golden")
+    return tmp_path / "golden"
+
+
+def test_a_wrong_token_and_a_wrong_count_fail_by_name(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = copy / "llada_gen" / "manifest.json"
+    manifest = orjson.loads(path.read_bytes())
+    manifest["cases"] = manifest["cases"][:3]
+    manifest["cases"][0]["generated_ids"][0][5] += 1
+    manifest["cases"][1]["filled_at_call"][0][7] += 1
+    manifest["cases"][2]["forward_calls"] += 1
+    path.write_bytes(orjson.dumps(manifest))
+    (copy / "dream_tiny").mkdir()
+    assert golden.main([str(copy)]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "dream_tiny: not covered"
+    assert out[1].startswith("FAILED llada_gen/case00: row 0: token ")
+    assert out[2].startswith("FAILED llada_gen/case01: row 0: filled_at_call ")
+    assert out[3] == "FAILED llada_gen/case02: 33 forwards, got 32"
+    assert out[-1] == "9 passed, 3 failed"
+
+
+def test_logits_of_other_weights_fail(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(copy / "llada_gen")
+    path = copy / "llada_tiny" / "model.safetensors"
+    weights = load_file(path)
+    weights["model.transformer.wte.weight"] += 1e-3 * torch.ones(64)
+    save_file(weights, path)
+    assert golden.main([str(copy)]) == 1
+    assert "FAILED llada_tiny/full_logits: differs by " in capsys.readouterr().out
+
+
+def test_a_folder_without_vectors_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert golden.main([str(tmp_path)]) == 2
+    assert golden.main([str(tmp_path / "none")]) == 2
+    assert golden.main([]) == 2
+    err = capsys.readouterr().err
+    assert "holds none of the folders llada_tiny, llada_gen" in err
+    assert "no such folder" in err
