@@ -1,26 +1,30 @@
 """The library's front door: load a model, decode, answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from foldctx.decoding import Decoded, Decoder, Request, Segment, decode_one, preset
+from foldctx.decoding.presets import DEFAULT_PRESET
 from foldctx.documents import Document, read_document
 from foldctx.errors import UsageError
 from foldctx.folding.answering import Answer, answer_session
 from foldctx.folding.config import FoldConfig
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Calibration, Session
+from foldctx.models.checkpoint import Checkpoint
+from foldctx.models.forward import Feed
+from foldctx.models.info import ModelInfo
 from foldctx.models.load import Model, load_model
 
-DEFAULT_PRESET = "elastic"
 
-
-def calibration_of(model: Model) -> Calibration:
-    """The model's measured thresholds; a model without a file of them never skips."""
+def calibration_of(measured: Mapping[str, Any]) -> Calibration:
+    """A model's measured thresholds; a model without a file of them never skips."""
     known = {field.name for field in fields(Calibration)}
-    return Calibration(**{k: v for k, v in model.calibration.items() if k in known})
+    return Calibration(**{k: v for k, v in measured.items() if k in known})
 
 
 def open_session(
@@ -41,9 +45,39 @@ def open_session(
         prompts=Prompts.from_file(model.prompts_source, model.tokenizer),
         decoder=decoder,
         config=config,
-        calibration=calibration_of(model),
+        calibration=calibration_of(model.calibration),
         seed=seed,
         steps=steps,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unloaded:
+    """Stands for a model whose weights stay on disk."""
+
+    info: ModelInfo
+
+    def predict(self, feeds: Sequence[Feed]) -> list[Tensor]:
+        raise AssertionError("a plan runs no model")
+
+
+def open_plan(
+    checkpoint: Checkpoint,
+    document: Document,
+    questions: Sequence[str],
+    *,
+    config: FoldConfig,
+    decoder: Decoder,
+) -> Session:
+    """A session for `plan_session` alone: it needs the checkpoint, but none of its weights."""
+    return Session(
+        document,
+        questions,
+        predictor=_Unloaded(checkpoint.info),
+        prompts=Prompts.from_file(checkpoint.prompts_source, checkpoint.tokenizer),
+        decoder=decoder,
+        config=config,
+        calibration=calibration_of(checkpoint.calibration),
     )
 
 

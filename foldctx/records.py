@@ -18,6 +18,7 @@ from foldctx.schemas import Validator
 ANSWER_SCHEMA = "foldctx.answer/1"
 ERROR_SCHEMA = "foldctx.error/1"
 CHUNK_SCHEMA = "foldctx.chunk/1"
+GENERATE_SCHEMA = "foldctx.generate/1"
 
 # What may differ between two runs that gave the same result.
 _UNEQUAL_USAGE = ("seconds", "peak_memory")
@@ -55,14 +56,16 @@ class RunStamp:
 class Outcome:
     """An answer, or None with the reason for abstaining.
 
-    `confidence` is None where nothing was measured. Raises ValueError for an abstention without
-    a reason and for a confidence outside 0..1.
+    `confidence` is None where nothing was measured. `generated` are all decoded token ids, where a
+    length was asked for. Raises ValueError for an abstention without a reason and for a confidence
+    outside 0..1.
     """
 
     answer: str | None
     reason: str | None = None
     confidence: float | None = None
     evidence: tuple[Evidence, ...] = ()
+    generated: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a silent abstention and a confidence that is no probability."""
@@ -145,6 +148,9 @@ def answer_record(
         "usage": usage.to_dict(),
         "versions": dict(run.versions),
     }
+    if outcome.generated is not None:
+        tokens = list(outcome.generated)
+        record["generated"] = {"length": len(tokens), "tokens": tokens}
     record["canonical_sha256"] = canonical_hash(record)
     return record
 
@@ -212,7 +218,7 @@ def dumps(record: Mapping[str, Any]) -> bytes:
 
 
 def validate(record: Mapping[str, Any]) -> None:
-    """Check the form of an answer, error or chunk record, and an answer's canonical hash.
+    """Check the form of any record, and the canonical hash of those that carry one.
 
     Raises TraceError that lists everything that is wrong.
     """
@@ -220,13 +226,14 @@ def validate(record: Mapping[str, Any]) -> None:
         ANSWER_SCHEMA: ("answer", "answer"),
         ERROR_SCHEMA: ("answer", "error"),
         CHUNK_SCHEMA: ("chunk", "chunk"),
+        GENERATE_SCHEMA: ("generate", "generate"),
     }
     name = record.get("schema")
     if name not in definitions:
         raise TraceError(f"schema={name!r} is none of {', '.join(definitions)}")
     file, definition = definitions[name]
     problems = list(Validator(file).problems(record, definition))
-    if not problems and name == ANSWER_SCHEMA:
+    if not problems and "canonical_sha256" in record:
         expected = canonical_hash(record)
         if record["canonical_sha256"] != expected:
             problems.append(

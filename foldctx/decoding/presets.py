@@ -10,6 +10,8 @@ from foldctx.errors import UsageError
 if TYPE_CHECKING:
     from foldctx.decoding.propose import Remasking
 
+DEFAULT_PRESET = "elastic"
+
 PRESET_NAMES: Mapping[str, str] = {
     "exact": "LLaDA's own sampler, token for token (https://arxiv.org/abs/2502.09992)",
     "parallel": "every confident token at once, no cache (https://arxiv.org/abs/2505.22618)",

@@ -44,7 +44,7 @@ def read_document(source: str | Path, *, stdin: BinaryIO | None = None) -> Docum
     unreadable, of an unknown kind, encrypted, damaged, or without text.
     """
     if str(source) == _STDIN:
-        data = (stdin if stdin is not None else sys.stdin.buffer).read()
+        data = _read_stdin(stdin)
         name, media_type = "standard input", _sniff(data)
     else:
         name, media_type = str(source), _media_type(Path(source))
@@ -93,6 +93,15 @@ def _sniff(data: bytes) -> str:
             "unpack it and give the files (foldctx reads " + ", ".join(_MEDIA_TYPES) + ")"
         )
     return TEXT
+
+
+def _read_stdin(stdin: BinaryIO | None) -> bytes:
+    if stdin is None and sys.stdin is None:
+        raise DocumentError("standard input: is closed; pipe a document into it, or name a file")
+    try:
+        return (stdin if stdin is not None else sys.stdin.buffer).read()
+    except (OSError, ValueError) as error:
+        raise DocumentError(f"standard input: cannot be read ({error}); name a file") from error
 
 
 def _read_bytes(path: Path) -> bytes:

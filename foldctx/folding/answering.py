@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from foldctx.decoding import Decoded, FirstEos, Fold, Never, Request, Segment, Usage, decode
 from foldctx.errors import WindowError
-from foldctx.evidence import Evidence, find_quote, support
+from foldctx.evidence import Evidence, Support, find_quote, support
 from foldctx.folding.layout import Question, segments
 from foldctx.folding.memory import Note
 from foldctx.folding.session import Happened, Session
@@ -192,7 +192,7 @@ def _evidence(session: Session, attempt: _Attempt) -> tuple[Evidence, ...]:
         if match is None:
             continue
         quote = session.document.text[match.start : match.end]
-        held = support(attempt.text, [quote])
+        held: Support = support(attempt.text, [quote])
         if held == "none" and note.verbatim and (attempt.confidence or 0.0) >= 0.5:
             held = "scored"  # the notes are quotes, and the answer was decoded from them alone
         page = _page(session, match.start, match.end, attempt.text)

@@ -16,9 +16,9 @@ from foldctx.decoding import (
     Segment,
     SkipAt,
     Step,
-    Stop,
     decode,
 )
+from foldctx.decoding.stop import Stop
 from foldctx.documents import Chunk
 from foldctx.folding.layout import Layout, Question, segments
 from foldctx.folding.memory import Note

@@ -25,7 +25,7 @@ from foldctx.folding.reading import (
     WindowTask,
     make_passage,
 )
-from foldctx.trace.events import tokens_by_kind
+from foldctx.trace.events import Range, tokens_by_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,8 @@ class Session:
         passage: Passage | None,
     ) -> Happened:
         """The event of a window that the model has read."""
-        layout, at = [], 0
+        layout: list[Range] = []
+        at = 0
         for kind_, size in [*((s.kind, len(s)) for s in prompt), ("mask", canvas)]:
             layout.append({"kind": kind_, "start": at, "end": at + size})
             at += size

@@ -1,6 +1,6 @@
 """A model's name to a checkpoint that is known to be usable, before torch is imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -10,7 +10,7 @@ from foldctx.models.calibration import read_calibration, template_path
 from foldctx.models.dims import Dims
 from foldctx.models.families import FAMILIES, family_of
 from foldctx.models.family import ID_FIELDS, REQUIRED_IDS, Family
-from foldctx.models.hub import fetch, is_hub_name
+from foldctx.models.hub import PATTERNS, fetch, is_hub_name
 from foldctx.models.info import ModelInfo
 from foldctx.models.tokenizer import Tokenizer
 from foldctx.models.weights import Weights, read_json, read_weights
@@ -34,15 +34,17 @@ class Checkpoint:
     prompts_source: Path
 
 
-def locate(name: str | Path, revision: str | None = None) -> tuple[Path, str | None]:
-    """The folder of a model and, for a hub model, its commit.
+def locate(
+    name: str | Path, revision: str | None = None, patterns: Sequence[str] = PATTERNS
+) -> tuple[Path, str | None]:
+    """The folder of a model and, for a hub model, its commit; `patterns` are the files needed.
 
     `name` is "embedded", a folder, or `owner/name` on the hub (downloaded where needed); a folder
     of that name wins over the hub. Raises UsageError for anything else, ModelError when the
     embedded reader is not installed or the hub's model cannot be had.
     """
     if name != EMBEDDED and isinstance(name, str) and not Path(name).is_dir() and is_hub_name(name):
-        return fetch(name, revision)
+        return fetch(name, revision, patterns)
     if revision is not None:
         raise UsageError(f"revision={revision!r}: only models of the hub have one, not {name}")
     if name == EMBEDDED:

@@ -1,6 +1,7 @@
 """Model folders from the Hugging Face hub; the client library is imported when one is asked for."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from foldctx.errors import ModelError
@@ -16,8 +17,12 @@ def is_hub_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def fetch(name: str, revision: str | None = None) -> tuple[Path, str | None]:
+def fetch(
+    name: str, revision: str | None = None, patterns: Sequence[str] = PATTERNS
+) -> tuple[Path, str | None]:
     """The local snapshot of a hub model, downloaded where needed, and its commit.
+
+    `patterns` name the files that are needed.
 
     HF_HUB_OFFLINE and the other variables of huggingface_hub hold. Raises ModelError when the
     model cannot be had, with the cause and the way out.
@@ -25,7 +30,7 @@ def fetch(name: str, revision: str | None = None) -> tuple[Path, str | None]:
     from huggingface_hub import snapshot_download
 
     try:
-        snapshot = snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS))
+        snapshot = snapshot_download(name, revision=revision, allow_patterns=list(patterns))
     except Exception as error:  # the hub's own errors, its HTTP client's and the disk's
         at = "" if revision is None else f" at revision {revision!r}"
         reason = (str(error).strip() or "no reason given").splitlines()[0]

@@ -23,6 +23,7 @@ PUBLISHED_IDS = {"mask_id": 126_336, "eos_id": 126_081, "eot_id": 126_348, "bos_
 BOS = "<|startoftext|>"
 TURN = "<|start_header_id|>{role}<|end_header_id|>\n\n{content}<|eot_id|>"
 GENERATION = "<|start_header_id|>assistant<|end_header_id|>\n\n"
+CHAT_TOKENS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 
 # What the walk computes; a config that says otherwise describes another network.
 _REQUIRED: Mapping[str, tuple[Any, ...]] = {

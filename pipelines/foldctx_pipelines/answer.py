@@ -8,18 +8,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, BinaryIO
-
-import orjson
+from typing import Any
 
 import foldctx
 from foldctx.api import open_session
 from foldctx.decoding import Decoder
-from foldctx.documents import read_document
+from foldctx.documents import Document, read_document
 from foldctx.errors import DocumentError, FoldctxError, UsageError
 from foldctx.folding.answering import Answer, answer_session
 from foldctx.folding.config import FoldConfig
+from foldctx.folding.layout import encode_questions
+from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Happened
 from foldctx.models.load import Model
 from foldctx.records import (
@@ -28,18 +27,10 @@ from foldctx.records import (
     RunStamp,
     UsageStamp,
     answer_record,
-    error_record,
     record_id,
 )
 from foldctx.trace import TraceWriter
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A source and the questions asked of it."""
-
-    source: str
-    questions: tuple[str, ...]
+from foldctx_pipelines.jobs import Job, failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,56 +100,31 @@ def peak_memory() -> int:
     return size if sys.platform == "darwin" else size * 1024
 
 
-def stamp(model: Model, config: FoldConfig, decoder: Decoder, seed: int) -> RunStamp:
-    """What all records of a run share."""
-    names = ("torch", "safetensors", "tokenizers")
-    versions: dict[str, str | float | None] = {
+def versions_of(model: Model) -> dict[str, str | float | None]:
+    """What a run ran on."""
+    return {
         "foldctx": foldctx.__version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in names},
+        **{name: version(name) for name in ("torch", "safetensors", "tokenizers")},
         "device": str(model.device),
     }
-    info = model.info
+
+
+def model_stamp(model: Model) -> ModelStamp:
+    """Which weights answer."""
+    return ModelStamp(model.info.name, model.info.revision, model.info.weights_sha256)
+
+
+def stamp(model: Model, config: FoldConfig, decoder: Decoder, seed: int) -> RunStamp:
+    """What all records of a run share."""
     return RunStamp(
         strategy=config.strategy,
         preset=decoder.name,
-        model=ModelStamp(info.name, info.revision, info.weights_sha256),
+        model=model_stamp(model),
         config={**config.describe(), "decoder": decoder.describe()},
         seed=seed,
-        versions=versions,
+        versions=versions_of(model),
     )
-
-
-def read_questions(path: str, stdin: BinaryIO) -> list[Job]:
-    """Jobs of a JSONL file of rows with `source` and `question`, questions of a source together.
-
-    A relative source is looked for from the working directory, then beside the file.
-    Raises UsageError naming the line that cannot be used.
-    """
-    try:
-        data = stdin.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    grouped: dict[str, list[str]] = {}
-    for number, line in enumerate(data.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line)
-            source, question = row["source"], row["question"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise UsageError(
-                f"{path}, line {number}: expected an object with source and question"
-            ) from None
-        if not (isinstance(source, str) and isinstance(question, str) and question.strip()):
-            raise UsageError(f"{path}, line {number}: source and question must be non-empty text")
-        beside = Path(path).parent / Path(source).name
-        if path != "-" and not Path(source).exists() and beside.exists():
-            source = str(beside)
-        grouped.setdefault(source, []).append(question)
-    if not grouped:
-        raise UsageError(f"{path}: no questions in it")
-    return [Job(source, tuple(dict.fromkeys(texts))) for source, texts in grouped.items()]
 
 
 def answer_jobs(
@@ -170,12 +136,17 @@ def answer_jobs(
     trace: TraceWriter,
     seed: int = 0,
     steps: bool = False,
-    stdin: BinaryIO | None = None,
+    opened: Mapping[str, Document | DocumentError] | None = None,
 ) -> Iterator[Record | Opened | Happened]:
     """Answer every job; records, and the events as they happen.
 
-    The trace gets the same events. A FoldctxError of one source becomes error records.
+    The trace gets the same events. A FoldctxError of one source becomes error records; a question
+    that cannot be asked is a UsageError before anything is read. `opened` are sources that have
+    been read already (see `open_first`).
     """
+    prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
+    for job in jobs:
+        encode_questions(job.questions, prompts, config.window or model.info.window, config)
     run, totals = stamp(model, config, decoder, seed), Totals()
     trace.emit(
         "run.start",
@@ -187,7 +158,8 @@ def answer_jobs(
         preset=run.preset,
     )
     for job in jobs:
-        for event in _answer_job(job, model, config, decoder, run, seed, steps, stdin):
+        source = (opened or {}).get(job.source)
+        for event in _answer_job(job, source, model, config, decoder, run, steps):
             if isinstance(event, Happened):
                 trace.emit(event.event, **event.fields)
                 totals.see(event)
@@ -199,24 +171,31 @@ def _model_fields(model: ModelStamp) -> dict[str, Any]:
     return {"name": model.name, "revision": model.revision, "weights_sha256": model.weights_sha256}
 
 
-def _answer_job(  # noqa: PLR0913
+def _answer_job(
     job: Job,
+    opened: Document | DocumentError | None,
     model: Model,
     config: FoldConfig,
     decoder: Decoder,
     run: RunStamp,
-    seed: int,
     steps: bool,
-    stdin: BinaryIO | None,
 ) -> Iterator[Record | Opened | Happened]:
     started = time.monotonic()
     name = job.source
     answered = 0
     try:
-        document = read_document(job.source, stdin=stdin)
+        if isinstance(opened, DocumentError):
+            raise opened
+        document = opened or read_document(job.source)
         name = document.sha256
         session = open_session(
-            model, document, job.questions, config=config, decoder=decoder, seed=seed, steps=steps
+            model,
+            document,
+            job.questions,
+            config=config,
+            decoder=decoder,
+            seed=run.seed,
+            steps=steps,
         )
         yield Opened(job.source, sum(len(group.passages) for group in session.groups))
         for event in answer_session(session):
@@ -230,10 +209,7 @@ def _answer_job(  # noqa: PLR0913
     except FoldctxError as error:
         where = {"source": job.source, "question": None}
         yield Happened("error", {**where, "type": type(error).__name__, "message": str(error)})
-        for question in job.questions[answered:]:
-            value = error_record(
-                error, id=record_id(name, question), source=job.source, question=question
-            )
+        for value in failures(job, error, answered, name):
             yield Record(value, None)
 
 
@@ -251,7 +227,9 @@ def _record(
         seconds=round(time.monotonic() - started, 3),
         peak_memory=peak_memory(),
     )
-    outcome = Outcome(answer.text, answer.reason, answer.confidence, answer.evidence)
+    outcome = Outcome(
+        answer.text, answer.reason, answer.confidence, answer.evidence, answer.generated
+    )
     return answer_record(
         run,
         outcome,
@@ -267,16 +245,3 @@ def summary(records: Sequence[Mapping[str, Any]]) -> str:
     failed = sum("error" in record for record in records)
     silent = sum(record.get("answer", "") is None for record in records)
     return f"{len(records) - failed - silent} answered, {silent} abstained, {failed} failed"
-
-
-__all__ = [
-    "DocumentError",
-    "Job",
-    "Opened",
-    "Record",
-    "Totals",
-    "answer_jobs",
-    "read_questions",
-    "stamp",
-    "summary",
-]

@@ -2,7 +2,13 @@
 
 import re
 import string
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = dict.fromkeys(
@@ -50,3 +56,64 @@ def _with_articles(text: str) -> str:
 
 def _length(text: str) -> int:
     return len(_CJK.sub(" x ", text).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How answers compare with the rows of a questions file.
+
+    `right` counts answerable rows with a right answer, `on_page` those of them whose first quote
+    stands on the stated page, `abstained` the unanswerable rows without an answer.
+    """
+
+    answerable: int
+    right: int
+    on_page: int
+    unanswerable: int
+    abstained: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.right} of {self.answerable} right, {self.on_page} of them on the page; "
+            f"{self.abstained} of {self.unanswerable} unanswerable abstained"
+        )
+
+
+def score_rows(
+    questions: Iterable[Mapping[str, Any]], records: Iterable[Mapping[str, Any]]
+) -> Score:
+    """Score answer records against rows with source, question, answers and page.
+
+    Rows and records belong together by the source's file name and the question. A row without a
+    record, or with an error record, counts as wrong and as not abstained.
+    """
+    found = {(Path(r["source"]).name, r.get("question")): r for r in records}
+    answerable = right = on_page = unanswerable = abstained = 0
+    for row in questions:
+        record = found.get((Path(row["source"]).name, row["question"]), {})
+        text = record.get("answer")
+        if not row["answers"]:
+            unanswerable += 1
+            abstained += "answer" in record and text is None
+            continue
+        answerable += 1
+        if text is not None and contains_gold(text, row["answers"]):
+            right += 1
+            quotes = record["evidence"]
+            on_page += bool(quotes) and quotes[0]["page"] == row["page"]
+    return Score(answerable, right, on_page, unanswerable, abstained)
+
+
+def main() -> None:
+    """`python -m foldctx_pipelines.scoring QUESTIONS ANSWERS`: print the score of a records file."""
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python -m foldctx_pipelines.scoring QUESTIONS.jsonl ANSWERS.jsonl")
+    rows, records = (
+        [orjson.loads(line) for line in Path(name).read_bytes().splitlines() if line.strip()]
+        for name in sys.argv[1:]
+    )
+    print(score_rows(rows, records))
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ Every window is filled to its length to the token, so no row of a batch needs pa
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from foldctx.folding.prompts import Prompts
@@ -164,8 +164,10 @@ def write_window(rng: random.Random, world: World, length: int) -> Window:
             units.append((fact.other_statement, -1))
         rng.shuffle(units)
         notes = _memory(rng, [fact], world, min(64, length // 5))
-        room = length - canvas - sum(
-            len(ids) for _, ids in world.prompts.read([asked], notes, [], task="write")
+        room = (
+            length
+            - canvas
+            - sum(len(ids) for _, ids in world.prompts.read([asked], notes, [], task="write"))
         )
         placed = _place(rng, world, units, room)
         if present and not any(owner == 0 for _, owner in placed):
@@ -231,14 +233,14 @@ def _with_canvas(
     placed: list[tuple[Ids, int]],
     first: int,
     slots: Sequence[Sequence[int]],
-    pinned: "dict[int, int] | object",
+    pinned: Mapping[int, int],
 ) -> Window:
     marker_of = {k: token for token, k in world.prompts.markers.items()}
     none = world.prompts.none_ids[0]
     start = len(ids)
     length = max(max(row) for row in slots) + 1
     tail = [world.mask_id] * length
-    for offset, token in dict(pinned).items():  # type: ignore[call-overload]
+    for offset, token in pinned.items():
         tail[offset] = token
     targets = []
     top = world.prompts.max_units

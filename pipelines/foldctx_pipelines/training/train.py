@@ -18,7 +18,14 @@ from torch.nn import functional
 from foldctx.errors import UsageError
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
-from foldctx_pipelines.training.tasks import Window, World, add_cloze, answer_window, read_window, write_window
+from foldctx_pipelines.training.tasks import (
+    Window,
+    World,
+    add_cloze,
+    answer_window,
+    read_window,
+    write_window,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,7 @@ class Trainer:
             parts = []
             for batch in (read, answer):
                 loss = self._loss(self.model, *(t.to(self.device) for t in batch))
-                loss.backward()
+                torch.autograd.backward(loss)
                 parts.append(float(loss.detach()))
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimiser.step()

@@ -1,0 +1,117 @@
+"""foldctx answer: ask questions of documents of any length."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from foldctx.errors import UsageError
+from foldctx_cli.options import (
+    OUTPUT,
+    DecodingOptions,
+    ModelOptions,
+    OutputOptions,
+    Quiet,
+    ReadingOptions,
+    TraceOptions,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from foldctx_pipelines.jobs import Job
+
+Questions = Annotated[
+    list[str] | None, typer.Option("--question", "-q", help="What to ask; repeat it for more.")
+]
+Source = "PDF, text, Markdown, HTML or Word; - is standard input."
+
+
+@with_options
+def answer(
+    reading: ReadingOptions,
+    decoding: DecodingOptions,
+    model: ModelOptions,
+    output: OutputOptions,
+    tracing: TraceOptions,
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="SOURCE...", help=Source, show_default=False)
+    ] = None,
+    question: Questions = None,
+    questions: Annotated[
+        str | None, typer.Option(help="JSONL with source and question in each row; - is stdin.")
+    ] = None,
+    require_evidence: Annotated[
+        bool,
+        typer.Option(
+            "--require-evidence",
+            help="Exit with 4 unless every answer follows from a quote.",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer questions about documents, with the quotes and pages the answers follow from.
+
+    Every question is asked of every SOURCE; one that cannot be read becomes an error record.
+    """
+    config, overrides = reading.config(), decoding.overrides()
+
+    from foldctx.errors import DocumentError
+    from foldctx_cli.console import Bar, Sink, check_target, standard_input
+    from foldctx_cli.report import Tally, failed_jobs, new_run
+    from foldctx_pipelines.jobs import open_first
+
+    jobs = _jobs(sources, question, questions)
+    inputs = [*(job.source for job in jobs), questions or "-"]
+    check_target(output.output, "--output", inputs)
+    check_target(tracing.trace, "--trace", [*inputs, str(output.output or "-")])
+    sink, tally = Sink(output), Tally()
+    trace = new_run(tracing.trace)
+    opened = open_first(jobs, standard_input())
+    refused = {k: v for k, v in opened.items() if isinstance(v, DocumentError)}
+    events: Iterable[Any]
+    if len(refused) == len(jobs) and tracing.trace is None:
+        events = failed_jobs(jobs, refused)
+    else:
+        loaded = model.load(reading.window)
+
+        from foldctx.decoding import preset
+        from foldctx_pipelines.answer import answer_jobs
+
+        events = answer_jobs(
+            jobs,
+            loaded,
+            config=config,
+            decoder=preset(decoding.preset, **overrides),
+            trace=trace,
+            seed=decoding.seed,
+            steps=tracing.steps,
+            opened=opened,
+        )
+    with trace, sink, Bar(quiet=quiet) as bar:
+        tally.report(events, sink, bar, quiet=quiet)
+    raise typer.Exit(tally.exit_code(require_evidence=require_evidence))
+
+
+def _jobs(
+    sources: Sequence[str] | None, asked: Sequence[str] | None, file: str | None
+) -> "list[Job]":
+    from foldctx_cli.console import standard_input
+    from foldctx_pipelines.jobs import Job, read_questions
+
+    if file is not None:
+        if sources or asked:
+            raise UsageError("--questions names the sources itself; leave out SOURCE and -q")
+        return read_questions(file, standard_input())
+    if not (sources and asked):
+        raise UsageError("give at least one SOURCE and a question with -q, or --questions FILE")
+    return [Job(source, check_questions(asked)) for source in dict.fromkeys(sources)]
+
+
+def check_questions(asked: Sequence[str]) -> tuple[str, ...]:
+    """The questions, each once. Raises UsageError for an empty one."""
+    for number, text in enumerate(asked, start=1):
+        if not text.strip():
+            raise UsageError(f"question {number} is empty; give a question with -q")
+    return tuple(dict.fromkeys(asked))
