@@ -12,9 +12,9 @@ from foldctx.decoding.presets import DEFAULT_PRESET
 from foldctx.documents import Document, read_document
 from foldctx.errors import UsageError
 from foldctx.folding.answering import Answer, answer_session
-from foldctx.folding.config import FoldConfig
+from foldctx.folding.config import Calibration, FoldConfig
 from foldctx.folding.prompts import Prompts
-from foldctx.folding.session import Calibration, Session
+from foldctx.folding.session import Session, Setup
 from foldctx.models.checkpoint import Checkpoint
 from foldctx.models.forward import Feed
 from foldctx.models.info import ModelInfo
@@ -22,9 +22,12 @@ from foldctx.models.load import Model, load_model
 
 
 def calibration_of(measured: Mapping[str, Any]) -> Calibration:
-    """A model's measured thresholds; a model without a file of them never skips."""
+    """A model's measured thresholds; a model without a file of them never skips.
+
+    Raises ModelError for a value that cannot have been measured.
+    """
     known = {field.name for field in fields(Calibration)}
-    return Calibration(**{k: v for k, v in measured.items() if k in known})
+    return Calibration(**{k: v for k, v in measured.items() if k in known and v is not None})
 
 
 def open_session(
@@ -38,17 +41,10 @@ def open_session(
     steps: bool = False,
 ) -> Session:
     """A session with the model's own prompts and calibration."""
-    return Session(
-        document,
-        questions,
-        predictor=model,
-        prompts=Prompts.from_file(model.prompts_source, model.tokenizer),
-        decoder=decoder,
-        config=config,
-        calibration=calibration_of(model.calibration),
-        seed=seed,
-        steps=steps,
-    )
+    prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
+    measured = calibration_of(model.calibration)
+    setup = Setup(model, prompts, decoder, config, measured, seed, steps)
+    return Session(document, questions, setup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +66,10 @@ def open_plan(
     decoder: Decoder,
 ) -> Session:
     """A session for `plan_session` alone: it needs the checkpoint, but none of its weights."""
-    return Session(
-        document,
-        questions,
-        predictor=_Unloaded(checkpoint.info),
-        prompts=Prompts.from_file(checkpoint.prompts_source, checkpoint.tokenizer),
-        decoder=decoder,
-        config=config,
-        calibration=calibration_of(checkpoint.calibration),
-    )
+    prompts = Prompts.from_file(checkpoint.prompts_source, checkpoint.tokenizer)
+    measured = calibration_of(checkpoint.calibration)
+    setup = Setup(_Unloaded(checkpoint.info), prompts, decoder, config, measured)
+    return Session(document, questions, setup)
 
 
 def load(name: str | Path = "embedded", **options: Any) -> Model:
@@ -123,17 +114,11 @@ def answer(
     `options` are those of FoldConfig. Raises FoldctxError subclasses: DocumentError for a source
     that cannot be read, UsageError for options and questions, WindowError for a window too small.
     """
-    source = document if isinstance(document, Document) else read_document(document)
-    asked = [questions] if isinstance(questions, str) else list(questions)
     known = {field.name for field in fields(FoldConfig)}
     if unknown := sorted(set(options) - known):
         raise UsageError(f"no option {unknown[0]!r}; there are {', '.join(sorted(known))}")
-    session = open_session(
-        model,
-        source,
-        asked,
-        config=FoldConfig(**options),
-        decoder=preset(preset_name, **(preset_options or {})),
-        seed=seed,
-    )
+    config, decoder = FoldConfig(**options), preset(preset_name, **(preset_options or {}))
+    source = document if isinstance(document, Document) else read_document(document)
+    asked = [questions] if isinstance(questions, str) else list(questions)
+    session = open_session(model, source, asked, config=config, decoder=decoder, seed=seed)
     return [event for event in answer_session(session) if isinstance(event, Answer)]

@@ -11,7 +11,6 @@ import typer
 import foldctx
 from foldctx.errors import FoldctxError, OutputError
 from foldctx_cli import answer, chunk, generate, models, plan, trace
-from foldctx_cli.console import complain
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -86,17 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _UsageMistake as mistake:
         if call.debug:
             raise
-        complain("error", _explain(mistake))
+        _complain("error", _explain(mistake))
         return USAGE
     except FoldctxError as error:
         if call.debug:
             raise
-        complain("error", str(error))
+        _complain("error", str(error))
         if isinstance(error, OutputError):
             _abandon_output()
         return error.exit_code
     if code == INTERRUPTED:
-        complain("interrupted", "what was written so far is whole lines")
+        _complain("interrupted", "what was written so far is whole lines")
     return code
 
 
@@ -104,6 +103,12 @@ def _run(arguments: list[str], call: Invocation) -> int:
     command = typer.main.get_command(app)
     result = command.main(arguments, prog_name="foldctx", standalone_mode=False, obj=call)
     return result if isinstance(result, int) else 0
+
+
+def _complain(kind: str, message: str) -> None:
+    from foldctx_cli.console import complain  # loads rich, which most calls do without
+
+    complain(kind, message)
 
 
 def _abandon_output() -> None:

@@ -1,5 +1,6 @@
 """foldctx generate: continue a prompt, by any preset and to any length."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,6 @@ from foldctx_cli.options import (
     DecodingOptions,
     ModelOptions,
     OutputOptions,
-    Quiet,
     TraceOptions,
     with_options,
 )
@@ -19,8 +19,40 @@ if TYPE_CHECKING:
     from foldctx_pipelines.prompts import Prompt
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How much is decoded, from which form of the prompt, and how many prompts at once."""
+
+    gen_length: Annotated[
+        int, typer.Option(help="Tokens to decode; any number.", rich_help_panel=DECODING, min=1)
+    ] = 128
+    block_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens denoised together; short for --set block_length=N.",
+            rich_help_panel=DECODING,
+        ),
+    ] = None
+    chat: Annotated[
+        bool | None,
+        typer.Option(
+            "--chat/--raw",
+            help="The prompt as the user's turn, or as it is; default: chat where the model can.",
+            rich_help_panel=DECODING,
+            show_default=False,
+        ),
+    ] = None
+    rows: Annotated[
+        int,
+        typer.Option(
+            help="Prompts decoded at once; never changes a token.", rich_help_panel=DECODING, min=1
+        ),
+    ] = 4
+
+
 @with_options
 def generate(
+    length: Length,
     decoding: DecodingOptions,
     model: ModelOptions,
     output: OutputOptions,
@@ -32,33 +64,9 @@ def generate(
     prompts: Annotated[
         str | None, typer.Option(help="JSONL with prompt, and id, in each row; - is stdin.")
     ] = None,
-    gen_length: Annotated[
-        int, typer.Option(help="Tokens to decode; any number.", rich_help_panel=DECODING, min=1)
-    ] = 128,
-    block_length: Annotated[
-        int | None,
-        typer.Option(
-            help="Tokens denoised together; short for --set block_length=N.",
-            rich_help_panel=DECODING,
-        ),
-    ] = None,
-    chat: Annotated[
-        bool | None,
-        typer.Option(
-            "--chat/--raw",
-            help="The prompt as the user's turn, or as it is; default: chat where the model can.",
-            rich_help_panel=DECODING,
-            show_default=False,
-        ),
-    ] = None,
-    rows: Annotated[
-        int,
-        typer.Option(help="Prompts decoded at once; never changes a token.", min=1),
-    ] = 4,
-    quiet: Quiet = False,
 ) -> None:
     """Continue a prompt; every token is in the record, also beyond the model's window."""
-    overrides = _overrides(decoding, block_length)
+    overrides = _overrides(decoding, length.block_length)
 
     from foldctx_cli.console import Bar, Sink, check_target
     from foldctx_cli.report import Tally, new_run
@@ -66,7 +74,7 @@ def generate(
     given = _prompts(prompt, prompts)
     check_target(output.output, "--output", [prompts or "-"])
     check_target(tracing.trace, "--trace", [prompts or "-", str(output.output or "-")])
-    sink, tally, trace = Sink(output), Tally(), new_run(tracing.trace)
+    sink, tally, trace = Sink(output), Tally(quiet=output.quiet), new_run(tracing.trace)
     loaded = model.load()
 
     from foldctx.decoding import preset
@@ -75,15 +83,15 @@ def generate(
 
     how = Generating(
         preset(decoding.preset, **overrides),
-        gen_length,
+        length.gen_length,
         seed=decoding.seed,
-        chat=check_chat(loaded.tokenizer, chat),
-        rows=rows,
+        chat=check_chat(loaded.tokenizer, length.chat),
+        rows=length.rows,
         steps=tracing.steps,
     )
-    with trace, sink, Bar(quiet=quiet) as bar:
+    with trace, sink, Bar(quiet=output.quiet) as bar:
         bar.begin("prompts", len(given))
-        tally.report(generate_prompts(given, loaded, how, trace), sink, bar, quiet=quiet)
+        tally.report(generate_prompts(given, loaded, how, trace), sink, bar)
     raise typer.Exit(tally.exit_code())
 
 

@@ -138,7 +138,7 @@ class DecodingOptions:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """Where results go, and in which form."""
+    """Where results go, in which form, and whether anything else is told."""
 
     output: Annotated[
         Path | None,
@@ -150,16 +150,13 @@ class OutputOptions:
     text: Annotated[
         bool, _option(OUTPUT, "--text", help="Text for people in a pipe too.", show_default=False)
     ] = False
+    quiet: Annotated[
+        bool, _option(OUTPUT, "--quiet", help="No progress, no warnings.", show_default=False)
+    ] = False
 
     def __post_init__(self) -> None:
         if self.json and self.text:
             raise UsageError("--json and --text exclude each other; give one of them")
-
-
-Quiet = Annotated[
-    bool,
-    _option(OUTPUT, "--quiet", help="No progress and no warnings on stderr.", show_default=False),
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foldctx.errors import UsageError
-from foldctx_cli.answer import Questions, Source, check_questions
+from foldctx_cli.answer import SOURCE, Questions, check_questions
 from foldctx_cli.options import (
     DecodingOptions,
     ModelName,
@@ -27,11 +27,11 @@ _MIB = 2**20
 
 @with_options
 def plan(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=Source)],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE)],
     reading: ReadingOptions,
     decoding: DecodingOptions,
     output: OutputOptions,
-    question: Questions = None,
+    question: Questions,
     model: ModelName = "embedded",
     revision: Revision = None,
     prompts: Annotated[

@@ -38,6 +38,7 @@ def failed_jobs(
 class Tally:
     """Counts the rows of a run while it shows them."""
 
+    quiet: bool
     rows: int = 0
     failed: int = 0
     unsupported: int = 0
@@ -49,7 +50,7 @@ class Tally:
             return FAILED if self.failed == self.rows else SOME_FAILED
         return NO_EVIDENCE if require_evidence and self.unsupported else 0
 
-    def report(self, events: Iterable[Any], sink: Sink, bar: Bar, *, quiet: bool) -> None:
+    def report(self, events: Iterable[Any], sink: Sink, bar: Bar) -> None:
         """Show a run's events: records go to the sink, the rest moves the bar or warns.
 
         Records may come bare or in a `Record`; other events are those of `answer_jobs`.
@@ -64,32 +65,36 @@ class Tally:
                 bar.begin(event.source, event.windows)
             elif event.event == "window":
                 bar.advance()
-            elif event.event == "document" and not quiet:
+            elif event.event == "document":
                 with bar.hidden():
-                    for text in event.fields["warnings"]:
-                        complain("warning", f"{event.fields['source']}: {text}")
+                    self.warn(event.fields["source"], event.fields["warnings"])
+
+    def warn(self, source: str, warnings: Iterable[str]) -> None:
+        """Tell what is odd about a source, unless nothing is to be told."""
+        for text in () if self.quiet else warnings:
+            complain("warning", f"{source}: {text}")
 
     def _count(self, record: Mapping[str, Any]) -> None:
         self.rows += 1
         if "error" in record:
             self.failed += 1
-            self.complain_once(record["error"]["message"])
+            message = record["error"]["message"]
+            if message not in self.told:  # a bad source fails with each of its questions
+                self.told.add(message)
+                complain("error", message)
         elif "answer" in record:
             held = any(quote["support"] != "none" for quote in record["evidence"])
             self.unsupported += record["answer"] is None or not held
 
-    def complain_once(self, message: str) -> None:
-        """An error of many rows is told once."""
-        if message not in self.told:
-            self.told.add(message)
-            complain("error", message)
-
 
 def people_text(record: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """An answer and its quotes, or a continued prompt; a failure is told on standard error."""
+    """An answer and its quotes, a continued prompt or a chunk; a failure is told on standard error."""
+    if "index" in record:
+        place = f"{record['source']} {record['index']}: characters {record['start']}"
+        yield plain(f"{place}-{record['end']}, {record['tokens']} tokens", "dim")
     if "text" in record:
         yield plain(record["text"])
-    elif "error" not in record:
+    elif "question" in record and "answer" in record:
         yield plain(f"{record['source']}: {record['question']}", "bold")
         if record["answer"] is None:
             yield plain(f"no answer: {record['reason']}", "yellow")

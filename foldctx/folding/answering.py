@@ -3,13 +3,25 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from foldctx.decoding import Decoded, FirstEos, Fold, Never, Request, Segment, Usage, decode
+from foldctx.decoding import (
+    Decoded,
+    FirstEos,
+    Fold,
+    Never,
+    Request,
+    Step,
+    check_request,
+    decode,
+)
 from foldctx.errors import WindowError
-from foldctx.evidence import Evidence, Support, find_quote, support
+from foldctx.evidence import Evidence
+from foldctx.folding.happened import Happened
 from foldctx.folding.layout import Question, segments
 from foldctx.folding.memory import Note
-from foldctx.folding.session import Happened, Session
+from foldctx.folding.quoting import find_evidence
+from foldctx.folding.session import Session
 from foldctx.folding.strategies import STRATEGY, reread
 
 NO_NOTE = "nothing in the windows that were read was found to help"
@@ -45,7 +57,13 @@ class Answer:
 
 
 def answer_session(session: Session) -> Iterator[Happened | Answer]:
-    """Read the document, then answer every question: events as they happen, then the answers."""
+    """Read the document, then answer every question: events as they happen, then the answers.
+
+    Raises UsageError or WindowError before anything is read where no answer could be decoded.
+    """
+    for question in session.questions:
+        notes_room(session, question)
+        check_request(_request(session, question, []), session.decoder, session.predictor.info)
     yield session.opened()
     for group in session.groups:
         yield from STRATEGY[session.config.strategy](session, group)
@@ -63,15 +81,18 @@ class _Attempt:
 
 
 def _answer(session: Session, question: Question) -> Iterator[Happened | Answer]:
-    attempt = _Attempt()
+    attempt, asked = _Attempt(), session.asked[question.number]
     yield from _attempt(session, question, attempt)
     if attempt.text is None and session.config.reread_windows:
-        before = session.asked[question.number].memory.digest
+        before = asked.memory.digest
         yield from reread(session, question, session.config.reread_windows)
-        if session.asked[question.number].memory.digest != before:
+        if asked.memory.digest != before:
             yield from _attempt(session, question, attempt)
-    evidence = _evidence(session, attempt)
-    yield session.happened(
+    evidence: tuple[Evidence, ...] = ()
+    if attempt.text is not None:
+        evidence = find_evidence(session, asked, attempt.notes, attempt.text, attempt.confidence)
+    tell = session.narrator.tell
+    yield tell(
         "answer",
         question=question.number,
         text=attempt.text,
@@ -79,8 +100,7 @@ def _answer(session: Session, question: Question) -> Iterator[Happened | Answer]
         confidence=attempt.confidence,
     )
     for found in evidence:
-        yield session.happened("evidence", question=question.number, **found.to_dict())
-    asked = session.asked[question.number]
+        yield tell("evidence", question=question.number, **found.to_dict())
     yield Answer(
         question=question.text,
         text=attempt.text,
@@ -100,75 +120,75 @@ def _answer(session: Session, question: Question) -> Iterator[Happened | Answer]
 
 def _attempt(session: Session, question: Question, attempt: _Attempt) -> Iterator[Happened]:
     """Decode an answer from the memory into `attempt`."""
-    memory = session.asked[question.number].memory
-    length = session.config.gen_length or session.prompts.answer_length
-    frame = session.prompts.frame("answer", [question.ids])
-    canvas = min(length, session.prompts.answer_length)
-    room = min(session.window - frame - canvas, session.memory_tokens)
-    if room < 1:
-        raise WindowError(
-            f"a window of {session.window} tokens has no room for notes beside a question of "
-            f"{len(question.ids)} tokens and an answer of {canvas}; raise --window"
-        )
-    notes = memory.fitting(room)
+    asked = session.asked[question.number]
+    room = notes_room(session, question)
+    notes = asked.memory.fitting(room)
     if not notes:
+        if asked.memory.notes:
+            attempt.reason = f"no note fits in the {room} tokens that are left for notes"
+        elif asked.lost:
+            attempt.reason = f"the notes do not fit in the memory: the last one {asked.lost}"
         return
-    prompt = segments(session.prompts.answer(question.ids, [note.ids for note in notes]))
-    index = session.next_index
-    session.next_index += 1
-    decoded: Decoded | None = None
-    for event in _decode(session, index, prompt, length):
-        if isinstance(event, Decoded):
-            decoded = event
-        else:
-            yield event
-    assert decoded is not None
-    session.asked[question.number].charge(decoded.usage, 1)
-    yield _answer_window(session, index, question, prompt, length, decoded.usage)
-    _judge(session, decoded, attempt)
+    request = _request(session, question, notes, session.next_window())
+    for event in _decode(session, request):
+        if not isinstance(event, Decoded):
+            yield session.narrator.decoding(event)
+            continue
+        asked.charge(event.usage, 1)
+        yield session.narrator.answer_window(request, question, event.usage)
+        _judge(session, event, attempt)
     attempt.notes = notes
 
 
-def _answer_window(
-    session: Session,
-    index: int,
-    question: Question,
-    prompt: Sequence[Segment],
-    length: int,
-    usage: Usage,
-) -> Happened:
-    return session.window_event(index, "answer", (question,), prompt, length, usage, [None], None)
+def _request(
+    session: Session, question: Question, notes: Sequence[Note], index: int = 0
+) -> Request:
+    """The answering window as a request; its seed goes by its index."""
+    prompt = segments(session.prompts.answer(question.ids, [note.ids for note in notes]))
+    length = session.config.gen_length or session.prompts.answer_length
+    return Request(str(index), prompt, length, seed=session.setup.seed + index)
 
 
-def _decode(
-    session: Session, index: int, prompt: tuple[Segment, ...], length: int
-) -> Iterator[Happened | Decoded]:
+def notes_room(session: Session, question: Question) -> int:
+    """Tokens for notes in an answering window, once the decoder can lay its canvas out.
+
+    An answer longer than the window needs only what a span fold leaves room for. Raises
+    WindowError when nothing is left.
+    """
+    window, decoder = session.limits.window, session.decoder
+    length = session.config.gen_length or session.prompts.answer_length
+    block = min(decoder.block_length, length)
+    folded = decoder.span.tokens + 2 * block + min(decoder.feed.reserve, length - block)
+    canvas = min(length, folded) if length > block else length
+    frame = session.prompts.frame("answer", [question.ids])
+    room = min(window - frame - canvas, session.limits.memory_tokens)
+    if room < 1:
+        raise WindowError(
+            f"a window of {window} tokens has no room for notes beside a question of "
+            f"{len(question.ids)} tokens and {canvas} of the answer; raise --window, or lower "
+            "--gen-length or the preset's block_length"
+        )
+    return room
+
+
+def _decode(session: Session, request: Request) -> Iterator[Fold | Step | Decoded]:
     """Decode the answer; a length that was asked for is decoded to its last token."""
     stop = FirstEos() if session.config.gen_length is None else Never()
+    level: Literal["steps", "result"] = "steps" if session.setup.steps else "result"
     decoder = replace(session.decoder, stop=stop)
-    request = Request(str(index), prompt, length, seed=session.seed + index)
-    level = "steps" if session.steps else "result"
-    for event in decode(session.predictor, [request], decoder, level=level):  # type: ignore[arg-type]
-        if isinstance(event, Decoded):
-            yield event
-        elif isinstance(event, Fold):
-            yield session.folded(event)
-        else:
-            yield session.denoised(event)
+    yield from decode(session.predictor, [request], decoder, level=level)
 
 
 def _judge(session: Session, decoded: Decoded, attempt: _Attempt) -> None:
     """Text and confidence of a decoded answer; none, and too unsure, are abstentions."""
-    ids = decoded.text
-    text = session.prompts.decode(ids)
-    scores = decoded.confidences[: decoded.text_length]
-    attempt.confidence = _mean(scores)
+    text = session.prompts.decode(decoded.text)
+    measured = session.decoder.propose.is_probability
+    attempt.confidence = _mean(decoded.confidences[: decoded.text_length]) if measured else None
     attempt.generated = tuple(decoded.tokens) if session.config.gen_length else None
-    threshold = session.config.abstain_threshold
-    threshold = session.calibration.abstain_threshold if threshold is None else threshold
-    if not text or session.prompts.says_none(ids):
+    threshold = session.limits.abstain_threshold
+    if not text or session.prompts.says_none(decoded.text):
         attempt.text, attempt.reason = None, NOT_IN_NOTES
-    elif attempt.confidence < threshold:
+    elif attempt.confidence is not None and attempt.confidence < threshold:
         attempt.text = None
         attempt.reason = f"confidence {attempt.confidence:.3f} is below {threshold:.3f}"
     else:
@@ -176,38 +196,8 @@ def _judge(session: Session, decoded: Decoded, attempt: _Attempt) -> None:
 
 
 def _mean(confidences: Sequence[float]) -> float:
-    """Geometric mean; 0 for nothing."""
+    """Geometric mean, at most 1 whatever was rounded; 0 for nothing."""
     if not confidences:
         return 0.0
-    return math.exp(sum(math.log(max(c, 1e-9)) for c in confidences) / len(confidences))
-
-
-def _evidence(session: Session, attempt: _Attempt) -> tuple[Evidence, ...]:
-    """Quotes looked up where they were read: those that hold the answer first, then by score."""
-    if attempt.text is None:
-        return ()
-    found = []
-    for note in attempt.notes:
-        match = find_quote(note.text.strip(), session.document.text, note.start, note.end)
-        if match is None:
-            continue
-        quote = session.document.text[match.start : match.end]
-        held: Support = support(attempt.text, [quote])
-        if held == "none" and note.verbatim and (attempt.confidence or 0.0) >= 0.5:
-            held = "scored"  # the notes are quotes, and the answer was decoded from them alone
-        page = _page(session, match.start, match.end, attempt.text)
-        evidence = Evidence(
-            quote, session.document.source, page, match.start, match.end, match.kind, held
-        )
-        found.append((held != "contains", -note.score, match.start, evidence))
-    found.sort(key=lambda row: row[:3])
-    return tuple(row[3] for row in found[: session.config.max_quotes])
-
-
-def _page(session: Session, start: int, end: int, answer: str) -> int:
-    """The page of a quote; where it crosses pages, that part which holds the answer."""
-    spans = session.document.spans(start, end)
-    for page, first, last in spans:
-        if support(answer, [session.document.text[first:last]]) == "contains":
-            return page
-    return spans[0][0]
+    logs = [math.log(max(confidence, 1e-9)) for confidence in confidences]
+    return min(1.0, math.exp(sum(logs) / len(logs)))

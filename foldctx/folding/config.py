@@ -1,10 +1,11 @@
-"""How a document is read: one frozen configuration, checked when it is made."""
+"""How a document is read: options, what was measured of the model, and what follows from both."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
-from foldctx.errors import UsageError
+from foldctx.errors import ModelError, UsageError
+from foldctx.models.info import ModelInfo
 
 Strategy = Literal["fold", "map", "retrieve", "truncate"]
 NoteKind = Literal["pointer", "written"]
@@ -59,13 +60,78 @@ class FoldConfig:
         for name in ("reread_windows", "max_quotes"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name}={getattr(self, name)}; it must not be negative")
-        for name in ("skip_threshold", "abstain_threshold"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise UsageError(f"{name}={value} is not a probability")
+        if self.skip_threshold is not None and not self.skip_threshold > 0:
+            raise UsageError(
+                f"skip_threshold={self.skip_threshold}; it must be above 0, and from 1 on no window "
+                "is skipped"
+            )
+        if self.abstain_threshold is not None and not 0 <= self.abstain_threshold <= 1:
+            raise UsageError(
+                f"abstain_threshold={self.abstain_threshold} is not a probability from 0 to 1"
+            )
 
     def describe(self) -> dict[str, Any]:
         """Plain values for records; `rows` is left out, since it never decides an answer."""
         form = asdict(self)
         del form["rows"]
         return form
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured of a model: thresholds, and how full its memory is on average.
+
+    `skip_threshold` None never skips. `memory_fill` is the share of the memory's budget that a
+    reading window carries on average, and `hit_share` the share of windows that are not skipped;
+    both serve the plan only. Raises ModelError for values that cannot have been measured.
+    """
+
+    skip_threshold: float | None = None
+    abstain_threshold: float = 0.0
+    memory_tokens: int = 256
+    memory_fill: float = 0.5
+    hit_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("skip_threshold", "abstain_threshold", "memory_fill", "hit_share"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
+                raise ModelError(f"calibration: {name}={value!r}; it must be from 0 to 1")
+        if self.memory_tokens < 1:
+            raise ModelError(f"calibration: memory_tokens={self.memory_tokens}; at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The values in force: what was asked for, else what was measured of the model.
+
+    `skip_threshold` None never skips.
+    """
+
+    window: int
+    memory_tokens: int
+    skip_threshold: float | None
+    abstain_threshold: float
+
+    @classmethod
+    def of(cls, config: FoldConfig, info: ModelInfo, calibration: Calibration) -> Self:
+        """Raises UsageError when a larger window is asked for than the model has."""
+        skip, abstain = config.skip_threshold, config.abstain_threshold
+        skip = calibration.skip_threshold if skip is None else skip
+        return cls(
+            window=effective_window(info, config),
+            memory_tokens=config.memory_tokens or calibration.memory_tokens,
+            skip_threshold=skip if skip is not None and 0 < skip < 1 else None,
+            abstain_threshold=calibration.abstain_threshold if abstain is None else abstain,
+        )
+
+
+def effective_window(info: ModelInfo, config: FoldConfig) -> int:
+    """The window that is used. Raises UsageError when more is asked for than the model has."""
+    if config.window is None:
+        return info.window
+    if config.window > info.window:
+        raise UsageError(
+            f"window={config.window} exceeds what {info.name} was trained for, {info.window} tokens"
+        )
+    return config.window

@@ -7,7 +7,6 @@ from foldctx.decoding import Segment
 from foldctx.errors import UsageError, WindowError
 from foldctx.folding.config import FoldConfig
 from foldctx.folding.prompts import Canvas, Piece, Prompts
-from foldctx.models.info import ModelInfo
 
 # The smallest chunk worth a forward pass; below it a window holds mostly its own frame.
 _SMALLEST_CHUNK = 32
@@ -47,8 +46,11 @@ def encode_questions(
 ) -> tuple[list[Question], list[str]]:
     """Questions in tokens, each within a quarter of the window, and what was done to long ones.
 
-    Raises UsageError for an empty question, and for a long one unless the policy is to cut it.
+    Raises UsageError without a question, for an empty one, and for a long one unless the policy is
+    to cut it.
     """
+    if not texts:
+        raise UsageError("no question; give at least one with -q")
     budget = window // 4
     questions, warnings = [], []
     for number, (text, ids) in enumerate(zip(texts, prompts.text_ids(texts), strict=True)):
@@ -108,14 +110,3 @@ def make_layout(
             "shorten the question or raise --window"
         )
     return Layout(window, frame, shared, chunk, canvas)
-
-
-def effective_window(info: ModelInfo, config: FoldConfig) -> int:
-    """The window that is used. Raises UsageError when more is asked for than the model has."""
-    if config.window is None:
-        return info.window
-    if config.window > info.window:
-        raise UsageError(
-            f"window={config.window} exceeds what {info.name} was trained for, {info.window} tokens"
-        )
-    return config.window

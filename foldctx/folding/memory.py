@@ -1,7 +1,7 @@
 """The memory: notes carried from window to window, each with the place it came from."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from foldctx.errors import UsageError
@@ -52,15 +52,15 @@ class MemoryChange:
 
 
 class Memory:
-    """The notes of one question in reading order, within a budget of tokens.
+    """The notes of one question in reading order, within a budget of tokens (None: any number).
 
-    A note costs its tokens and `overhead` for its label. When the budget is passed, the notes with
-    the lowest score go (of equal ones the earlier: a later fact may supersede it), so an update
-    never grows the memory beyond the budget and always ends. An empty update changes nothing.
+    A note costs its tokens and `overhead` for its label. When the budget is passed, a note that
+    alone exceeds it goes, then those with the lowest score (of equal ones the earlier: a later fact
+    may supersede it), so that the memory fits after every update. An empty update changes nothing.
     """
 
-    def __init__(self, budget: int, overhead: int) -> None:
-        if budget < 1:
+    def __init__(self, budget: int | None, overhead: int) -> None:
+        if budget is not None and budget < 1:
             raise UsageError(f"memory_tokens={budget}; the memory needs at least 1 token")
         self.budget, self.overhead = budget, overhead
         self._notes: tuple[Note, ...] = ()
@@ -84,59 +84,65 @@ class Memory:
         """Hash of the ids of the notes, in order."""
         return _digest(self._notes)
 
-    def update(self, notes: Iterable[Note]) -> MemoryChange:
-        """Add notes; a note that is already there is kept once, with the better score."""
-        before = self._notes
-        known = {note.id: note for note in before}
+    def update(self, notes: Iterable[Note]) -> tuple[MemoryChange, ...]:
+        """Add notes, then drop what passes the budget: what came, and what went, if anything did.
+
+        A note that is already there is kept once, with the better score.
+        """
+        known = {note.id: note for note in self._notes}
         for note in notes:
             old = known.get(note.id)
             if old is None or note.score > old.score:
                 known[note.id] = note
-        held = sorted(known.values(), key=lambda note: (note.start, note.end, note.id))
-        return self._replace(before, *self._select(held))
+        changes = [self._replace(known.values(), {})]
+        if self.budget is not None:
+            changes.append(self.shrink(self.budget))
+        return tuple(change for change in changes if change.changed)
 
-    def keep(self, ids: Sequence[str], reason: str) -> MemoryChange:
+    def keep(self, ids: Collection[str], reason: str) -> MemoryChange:
         """Drop every note that is not named; used when notes are condensed by reading them."""
-        before = self._notes
-        held = [note for note in before if note.id in ids]
-        gone = [(note.id, reason) for note in before if note.id not in ids]
-        return self._replace(before, held, gone)
+        gone = {note.id: reason for note in self._notes if note.id not in ids}
+        return self._replace(self._notes, gone)
+
+    def shrink(self, budget: int) -> MemoryChange:
+        """Drop notes by score until the rest take at most `budget` tokens."""
+        sizes = {note.id: self.cost_of(note) for note in self._notes}
+        gone = {
+            id: f"alone takes {size} of {budget} tokens"
+            for id, size in sizes.items()
+            if size > budget
+        }
+        total = sum(size for id, size in sizes.items() if id not in gone)
+        for note in sorted(self._notes, key=lambda note: (note.score, note.start)):
+            if total <= budget:
+                break
+            if note.id not in gone:
+                gone[note.id] = (
+                    f"score {note.score:.3f} is the lowest, or the earliest of the lowest, and "
+                    f"{total} tokens exceed {budget}"
+                )
+                total -= sizes[note.id]
+        return self._replace(self._notes, gone)
 
     def fitting(self, room: int) -> tuple[Note, ...]:
         """The best-scored notes that fit in `room` tokens, in document order."""
-        chosen, left = [], room
+        chosen, left = set[str](), room
         for note in sorted(self._notes, key=lambda note: (-note.score, -note.start)):
             if self.cost_of(note) <= left:
-                chosen.append(note)
+                chosen.add(note.id)
                 left -= self.cost_of(note)
-        return tuple(note for note in self._notes if note in chosen)
+        return tuple(note for note in self._notes if note.id in chosen)
 
-    def _select(self, held: list[Note]) -> tuple[list[Note], list[tuple[str, str]]]:
-        dropped: list[tuple[str, str]] = []
-        total = sum(self.cost_of(note) for note in held)
-        for note in sorted(held, key=lambda note: (note.score, note.start)):
-            if total <= self.budget:
-                break
-            size = self.cost_of(note)
-            why = (
-                f"alone takes {size} of {self.budget} tokens"
-                if size > self.budget
-                else f"score {note.score:.3f} is the lowest and {total} tokens exceed {self.budget}"
-            )
-            dropped.append((note.id, why))
-            total -= size
-        gone = {id for id, _ in dropped}
-        return [note for note in held if note.id not in gone], dropped
-
-    def _replace(
-        self, before: tuple[Note, ...], held: list[Note], dropped: list[tuple[str, str]]
-    ) -> MemoryChange:
-        self._notes = tuple(held)
+    def _replace(self, notes: Iterable[Note], gone: Mapping[str, str]) -> MemoryChange:
+        """Hold these notes but for those that are `gone`, each for a reason."""
+        before = self._notes
+        held = [note for note in notes if note.id not in gone]
+        self._notes = tuple(sorted(held, key=lambda note: (note.start, note.end, note.id)))
         old = {note.id for note in before}
         return MemoryChange(
-            kept=tuple(note.id for note in held if note.id in old),
-            added=tuple(note.id for note in held if note.id not in old),
-            dropped=tuple((id, why) for id, why in dropped if id in old),
+            kept=tuple(note.id for note in self._notes if note.id in old),
+            added=tuple(note.id for note in self._notes if note.id not in old),
+            dropped=tuple(gone.items()),
             hash_before=_digest(before),
             hash_after=self.digest,
         )

@@ -1,15 +1,19 @@
 """What a run will cost, before anything runs: windows, forwards, tokens, memory."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from foldctx.folding.answering import notes_room
+from foldctx.folding.decoding_cost import Cost, decoding_cost
+from foldctx.folding.reading import Passage
 from foldctx.folding.session import Group, Session
-from foldctx.folding.strategies import rank_windows
+from foldctx.folding.strategies import windows_of
 
-# Forwards beyond the first of a window that is not skipped, and of an answer, as measured with a
-# commit threshold; each feeds the canvas alone.
-_MORE_READ_FORWARDS = 1.0
+# Forwards of a reading window that is not skipped, and of a block of an answer, with a commit
+# threshold, as measured.
+_READ_FORWARDS = 2.0
 _ANSWER_FORWARDS = 5.0
 
 
@@ -17,9 +21,10 @@ _ANSWER_FORWARDS = 5.0
 class Plan:
     """The expected cost of reading one document.
 
-    `passes` is tokens fed over tokens of the document; `passes_low` holds when no note is ever
-    carried, `passes_high` when the memory is full in every window and no window is skipped.
-    `fed_max` bounds every forward. `peak_memory_bytes` is that of weights and one forward's
+    `passes` is tokens fed over tokens of the document. `passes_low` holds when every window costs
+    one forward and no note is ever found; `passes_high` when the memory is full in every window,
+    every token takes its own forward, and windows are read again in vain. `fed_max` bounds every
+    forward. `peak_memory_bytes` is that of weights and one forward's
     activations; the document's text comes on top. Every strategy ends: each window is read once,
     re-reading and condensing are bounded.
     """
@@ -47,89 +52,103 @@ class Plan:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cost:
-    windows: int
-    forwards: float
-    expected: float
-    low: float
-    high: float
-    fed_max: int
-
-
 def plan_session(session: Session) -> Plan:
     """The plan of an opened session; runs no model."""
-    costs = [_group_cost(session, group) for group in session.groups]
-    answers = _answer_tokens(session)
-    tokens = session.document_tokens
-    fed = sum(cost.expected for cost in costs) + answers
-    low = sum(cost.low for cost in costs) + answers
-    high = sum(cost.high for cost in costs) + answers * (1 + session.config.reread_windows)
-    forwards = sum(cost.forwards for cost in costs) + len(session.questions) * _ANSWER_FORWARDS
-    fed_max = max(cost.fed_max for cost in costs)
+    reading = [_reading(session, group, windows_of(session, group)) for group in session.groups]
+    answers = [_answering(session, question.number) for question in session.questions]
+    total = sum([*reading, *answers], start=Cost())
+    tokens = max(1, session.document_tokens)
     return Plan(
         source=session.document.source,
         strategy=session.config.strategy,
         questions=len(session.questions),
         characters=len(session.document.text),
         pages=len(session.document.pages),
-        document_tokens=tokens,
-        window=session.window,
+        document_tokens=session.document_tokens,
+        window=session.limits.window,
         chunk_tokens=session.groups[0].layout.chunk,
-        memory_tokens=session.memory_tokens,
-        windows=sum(cost.windows for cost in costs),
-        forwards=round(forwards),
-        tokens_fed=round(fed),
-        passes=round(fed / tokens, 3),
-        passes_low=round(low / tokens, 3),
-        passes_high=round(high / tokens, 3),
-        fed_max=fed_max,
-        peak_memory_bytes=_peak_memory(session, fed_max),
+        memory_tokens=session.limits.memory_tokens,
+        windows=sum(len(windows_of(session, group)) for group in session.groups),
+        forwards=round(total.forwards),
+        tokens_fed=round(total.tokens),
+        passes=round(total.tokens / tokens, 3),
+        passes_low=math.floor(1000 * total.low / tokens) / 1000,
+        passes_high=math.ceil(1000 * total.high / tokens) / 1000,
+        fed_max=total.fed_max,
+        peak_memory_bytes=_peak_memory(session, total.fed_max),
     )
 
 
-def _group_cost(session: Session, group: Group) -> _Cost:
-    """Tokens of the group's reading windows: one forward each, and the canvas again for hits."""
-    marker = session.prompts.unit_overhead()
-    sizes = [passage.tokens + marker * len(passage.units) for passage in _read(session, group)]
-    layout, strategy = group.layout, session.config.strategy
-    carries = strategy != "map"
-    base = [layout.frame + size for size in sizes]
+def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cost:
+    """The group's reading windows, those that are read again, and the condensing of notes."""
+    layout, carries = group.layout, session.config.strategy != "map"
+    memory = layout.memory if carries else 0
+    skips = session.limits.skip_threshold is not None
+    hits = session.calibration.hit_share if skips else 1.0
+    total = Cost()
+    costs = []
+    for passage in passages:
+        prompt = layout.frame - layout.canvas.length + _chunk_tokens(session, passage)
+        carried = prompt + session.calibration.memory_fill * memory
+        costs.append(
+            decoding_cost(
+                session.reader.settings(layout.canvas.length),
+                (prompt, carried, prompt + memory),
+                layout.canvas.length,
+                forwards=_READ_FORWARDS if session.pointer else _ANSWER_FORWARDS,
+                masks=layout.canvas.length - len(layout.canvas.pinned),
+                hits=hits,
+            )
+        )
+        total += costs[-1]
+    again = sorted(cost.high for cost in costs)[-session.config.reread_windows or len(costs) :]
+    total += Cost(high=sum(again) * len(group.questions))
+    if not carries:
+        high = _condensing(session, group, passages) * len(group.questions)
+        total += Cost(high=high, fed_max=layout.frame + layout.chunk if high else 0)
+    return total
+
+
+def _chunk_tokens(session: Session, passage: Passage) -> int:
+    task = "read" if session.pointer else "write"
+    return session.prompts.unit_places(passage.ids, task=task)[1]
+
+
+def _condensing(session: Session, group: Group, passages: Sequence[Passage]) -> float:
+    """The most that folding one question's notes as a tree can feed."""
+    if not session.pointer:
+        return 0.0
+    slots = len(group.layout.canvas.slots[0])
+    longest = [sorted(map(len, passage.ids))[-slots:] for passage in passages]
+    sizes = [size + session.prompts.unit_overhead() for row in longest for size in row]
+    if sum(sizes) <= session.limits.memory_tokens or len(sizes) < 2:
+        return 0.0
+    layout, rounds = group.layout, math.ceil(math.log2(len(sizes)))
+    windows = 2 * sum(sizes) // layout.chunk + len(sizes) // session.prompts.max_units + 1
+    windows = min(windows, len(sizes) // 2)
     canvas = layout.canvas.length
-    never = session.skip_threshold is None or session.skip_threshold >= 1
-    hits = len(sizes) * (1.0 if never else session.calibration.hit_share)
-    more = hits * _MORE_READ_FORWARDS
-    carried = session.calibration.memory_fill * layout.memory if carries else 0.0
-    return _Cost(
-        windows=len(sizes),
-        forwards=len(sizes) + more,
-        expected=sum(base) + carried * len(sizes) + more * canvas,
-        low=sum(base),
-        high=sum(base) + (layout.memory * carries + canvas * canvas) * len(sizes),
-        fed_max=max(base) + (layout.memory if carries else 0),
+    settings = session.reader.settings(canvas)
+    full = decoding_cost(settings, (0, 0, layout.frame - canvas), canvas, forwards=1).high
+    text = decoding_cost(settings, (0, 0, sum(sizes)), canvas, forwards=1).high
+    return rounds * (windows * full + text)
+
+
+def _answering(session: Session, number: int) -> Cost:
+    """The answering window of one question; decoded twice when windows are read again."""
+    question = session.questions[number]
+    length = session.config.gen_length or session.prompts.answer_length
+    frame, room = session.prompts.frame("answer", [question.ids]), notes_room(session, question)
+    notes = session.calibration.memory_fill * room
+    block = min(session.decoder.block_length, length)
+    cost = decoding_cost(
+        session.decoder,
+        (frame, frame + notes, frame + room),
+        length,
+        forwards=_ANSWER_FORWARDS * math.ceil(length / block),
+        window=session.limits.window,
     )
-
-
-def _read(session: Session, group: Group) -> Sequence[Any]:
-    """The passages that the strategy will read."""
-    passages = group.passages
-    if session.config.strategy == "retrieve":
-        texts = [" ".join(passage.texts) for passage in passages]
-        asked = [question.text for question in group.questions]
-        count = session.config.retrieve_windows
-        return [passages[i] for i in rank_windows(texts, asked, count)]
-    if session.config.strategy == "truncate" and len(passages) > 1:
-        halves = session.passages(max(1, group.layout.chunk // 2))
-        return [halves[0], halves[-1]]
-    return passages
-
-
-def _answer_tokens(session: Session) -> float:
-    """Tokens of the answering windows: the prompt once, the canvas in every forward."""
-    length = session.prompts.answer_length
-    frames = [session.prompts.frame("answer", [q.ids]) for q in session.questions]
-    notes = min(session.memory_tokens, session.window // 2)
-    return sum(frame + notes + length * _ANSWER_FORWARDS for frame in frames)
+    attempts = 2 if session.config.reread_windows else 1
+    return Cost(cost.forwards, cost.tokens, 0.0, cost.high * attempts, cost.fed_max)
 
 
 def _peak_memory(session: Session, fed: int) -> int:

@@ -4,23 +4,17 @@ Pieces are encoded apart and joined as ids, so special tokens are recognised in 
 """
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from foldctx.errors import ModelError, UsageError
+from foldctx.errors import ModelError
+from foldctx.folding.template import TASKS, Template, parse_template, read_template
 from foldctx.models.tokenizer import Tokenizer
 
 TEMPLATES = Path(__file__).parent / "templates"
-_PLACE = re.compile(r"\{(questions|memory|chunk)\}")
-_ITEMS = {
-    "read": ("question", "note", "unit"),
-    "write": ("question", "note", "unit"),
-    "answer": ("question", "note"),
-}
 _KINDS = {"questions": "question", "memory": "memory", "chunk": "chunk"}
 
 Piece = tuple[str, tuple[int, ...]]
@@ -42,34 +36,19 @@ class Canvas:
 class Prompts:
     """The windows' prompts of one model."""
 
-    def __init__(self, form: Mapping[str, Any], tokenizer: Tokenizer, source: str = "") -> None:
-        self._form, self._tokenizer, self.source = form, tokenizer, source
-        try:
-            self.none_text = str(form["none"])
-            self.max_questions = int(form["max_questions"])
-            self.max_units = int(form["max_units"])
-            self.text_prefix = str(form.get("text_prefix", ""))
-            self.answer_length = int(form["answer"]["gen_length"])
-            self.written_length = int(form["write"]["gen_length"])
-            self._pieces = {task: _split(str(form[task]["template"])) for task in _ITEMS}
-            self._items = {
-                (task, item): _around(str(form[task][item]), f"{task}.{item}")
-                for task, items in _ITEMS.items()
-                for item in items
-            }
-        except KeyError as missing:
-            raise UsageError(
-                f"{source or 'the template file'}: field {missing} is missing"
-            ) from None
+    def __init__(self, form: Mapping[str, Any] | Template, tokenizer: Tokenizer) -> None:
+        """Raises UsageError when the form of a template file lacks a field."""
+        template = form if isinstance(form, Template) else parse_template(form)
+        self._form, self._tokenizer, self.source = template, tokenizer, template.source
+        self.none_text, self.text_prefix = template.none, template.text_prefix
+        self.max_questions, self.max_units = template.max_questions, template.max_units
+        self.answer_length, self.written_length = template.answer_length, template.written_length
+        self._cache: dict[str, tuple[int, ...]] = {}
 
     @classmethod
     def from_file(cls, path: Path, tokenizer: Tokenizer) -> "Prompts":
         """Prompts of a TOML template file; UsageError when it cannot be read."""
-        try:
-            form = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise UsageError(f"{path}: not a template file ({error})") from None
-        return cls(form, tokenizer, str(path))
+        return cls(read_template(path), tokenizer)
 
     # -- texts ------------------------------------------------------------------------------
 
@@ -79,8 +58,24 @@ class Prompts:
         return [tuple(ids) for ids in self._tokenizer.encode_texts(plain)]
 
     def unit_overhead(self) -> int:
-        """Tokens that a unit's marker costs."""
-        return max(len(self._item("read", "unit", k=k, text=())) for k in (1, self.max_units))
+        """The most tokens that a unit's marker costs."""
+        return max(
+            len(self._item(task, "unit", k=k, text=()))
+            for task in ("read", "write")
+            for k in (1, self.max_units)
+        )
+
+    def unit_places(
+        self, units: Sequence[tuple[int, ...]], *, task: str = "read"
+    ) -> tuple[list[tuple[int, int]], int]:
+        """Where each unit's own tokens stand in the chunk, half-open, and the chunk's length."""
+        places, at = [], 0
+        for j, unit in enumerate(units):
+            before, after = self._around_ids(task, "unit", k=self._marker(1 + j))
+            at += len(before)
+            places.append((at, at + len(unit)))
+            at += len(unit) + len(after)
+        return places, at
 
     @cached_property
     def none_ids(self) -> tuple[int, ...]:
@@ -120,37 +115,45 @@ class Prompts:
         return sum(len(ids) for _, ids in self.read(questions, [], [], task=task))
 
     def note_overhead(self) -> int:
-        """Tokens that a note's label costs in a window."""
-        return max(len(self._item(task, "note", i=1, text=())) for task in _ITEMS)
+        """The most tokens that a note's label costs in a window."""
+        return max(
+            len(self._item(task, "note", i=i, k=i, text=()))
+            for task in TASKS
+            for i in (1, self.max_questions)
+        )
 
     def answer(
-        self, question: tuple[int, ...], notes: Sequence[tuple[int, ...]], label: int = 0
+        self, question: tuple[int, ...], notes: Sequence[tuple[int, ...]], first_note: int = 1
     ) -> list[Piece]:
-        """An answering window: one question and its notes."""
+        """An answering window: one question and its notes, numbered from `first_note`."""
+        memory = (
+            self._item("answer", "note", k=self._marker(first_note + j), text=note)
+            for j, note in enumerate(notes)
+        )
         filled = {
-            "questions": self._questions("answer", [question], label),
-            "memory": self._notes("answer", [(label, note) for note in notes]),
+            "questions": self._questions("answer", [question]),
+            "memory": tuple(token for row in memory for token in row),
         }
         return self._fill("answer", filled)
 
     def canvas(self, questions: int) -> Canvas:
         """The canvas of a reading window: a given label, then the slots, for each question."""
-        form = self._form["read"]["canvas"]
+        label, width = self._form.label, self._form.slots
         pinned: dict[int, int] = {}
         slots: list[tuple[int, ...]] = []
         at = 0
         for i in range(questions):
-            for token in self._tokenizer.encode_template(str(form["label"]).format(i=i + 1)):
+            for token in self._template_ids(label.format(i=i + 1)):
                 pinned[at] = token
                 at += 1
-            slots.append(tuple(range(at, at + int(form["slots"]))))
-            at += int(form["slots"])
+            slots.append(tuple(range(at, at + width)))
+            at += width
         return Canvas(at, pinned, tuple(slots))
 
     @cached_property
     def markers(self) -> Mapping[int, int]:
         """Marker token id to unit number, from 1."""
-        before, _ = self._items["read", "unit"]
+        before, _ = self._form.items["read", "unit"]
         found = {}
         for k in range(1, self.max_units + 1):
             ids = self._tokenizer.encode_template(before.format(k=k))
@@ -160,10 +163,24 @@ class Prompts:
         return found
 
     def pointed(self, slot: Sequence[int], units: int) -> tuple[int, ...]:
-        """Unit numbers (from 0) that a decoded slot names, in the order named; () for none."""
-        text = self._tokenizer.decode(slot, keep_special=True)
-        numbers = [int(number) - 1 for number in re.findall(r"\d+", text)]
-        return tuple(dict.fromkeys(k for k in numbers if 0 <= k < units))
+        """Unit numbers (from 0) that a decoded slot names, in the order named; () for none.
+
+        Where markers are tokens only they name a unit (a question's label is none); elsewhere
+        numbers do.
+        """
+        if not slot or self.says_none(slot):
+            return ()
+        if self._marked:
+            numbers = [self.markers[token] for token in slot if token in self.markers]
+        else:
+            text = self._tokenizer.decode(slot, keep_special=True)
+            numbers = [int(number) for number in re.findall(r"\d{1,6}", text)]
+        return tuple(dict.fromkeys(k - 1 for k in numbers if 1 <= k <= units))
+
+    @cached_property
+    def _marked(self) -> bool:
+        before, _ = self._form.items["read", "unit"]
+        return len(self._template_ids(before.format(k=1))) == 1
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of decoded ids for people: special tokens left out, white space trimmed."""
@@ -196,16 +213,21 @@ class Prompts:
     def _item(
         self, task: str, item: str, *, text: tuple[int, ...], **numbers: int
     ) -> tuple[int, ...]:
-        before, after = self._items[task, item]
+        before, after = self._around_ids(task, item, **numbers)
+        return (*before, *text, *after)
+
+    def _around_ids(
+        self, task: str, item: str, **numbers: int
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        before, after = self._form.items[task, item]
         return (
-            *self._template_ids(before.format(**numbers)),
-            *text,
-            *self._template_ids(after.format(**numbers)),
+            self._template_ids(before.format(**numbers)),
+            self._template_ids(after.format(**numbers)),
         )
 
     def _fill(self, task: str, filled: Mapping[str, tuple[int, ...]]) -> list[Piece]:
         pieces: list[Piece] = []
-        for name, text in self._pieces[task]:
+        for name, text in self._form.parts[task]:
             if name:
                 pieces.append((_KINDS[name], filled[name]))
             else:
@@ -216,20 +238,3 @@ class Prompts:
         if text not in self._cache:
             self._cache[text] = tuple(self._tokenizer.encode_template(text)) if text else ()
         return self._cache[text]
-
-    @cached_property
-    def _cache(self) -> dict[str, tuple[int, ...]]:
-        return {}
-
-
-def _split(template: str) -> list[tuple[str, str]]:
-    """Template text as (place name, '') and ('', text) parts in order."""
-    parts = _PLACE.split(template)
-    return [(part, "") if i % 2 else ("", part) for i, part in enumerate(parts) if i % 2 or part]
-
-
-def _around(item: str, field: str) -> tuple[str, str]:
-    before, place, after = item.partition("{text}")
-    if not place:
-        raise UsageError(f"template field {field}: {item!r} has no {{text}}")
-    return before, after

@@ -12,6 +12,7 @@ from foldctx.decoding import (
     Fold,
     Never,
     Predictor,
+    Quota,
     Request,
     Segment,
     SkipAt,
@@ -29,13 +30,32 @@ WindowKind = Literal["read", "reread", "condense", "answer"]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a window reads: units of text with their ids and their places in the document."""
+    """What a window reads: units of text in order, with their places in the document and ids."""
 
-    start: int
-    end: int
     units: tuple[tuple[int, int], ...]
     texts: tuple[str, ...]
     ids: tuple[tuple[int, ...], ...]
+
+    @property
+    def start(self) -> int:
+        """First character."""
+        return self.units[0][0]
+
+    @property
+    def end(self) -> int:
+        """One past the last character."""
+        return self.units[-1][1]
+
+    @property
+    def stretches(self) -> tuple[tuple[int, int], ...]:
+        """The stretches of the document that the units make up: one, unless text is left out."""
+        joined: list[tuple[int, int]] = []
+        for start, end in self.units:
+            if joined and joined[-1][1] == start:
+                joined[-1] = (joined[-1][0], end)
+            else:
+                joined.append((start, end))
+        return tuple(joined)
 
     @property
     def tokens(self) -> int:
@@ -53,6 +73,11 @@ class WindowTask:
     passage: Passage
     carried: tuple[tuple[int, Note], ...]
     layout: Layout
+
+    @property
+    def prompt(self) -> Literal["read", "write"]:
+        """Which of the template's prompts it is: pointer notes are read, others written."""
+        return "read" if self.layout.canvas.slots else "write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +100,7 @@ def make_passage(chunk: Chunk, prompts: Prompts, text: str) -> Passage:
     """The passage of a chunk."""
     spans = tuple((unit.start, unit.end) for unit in chunk.units)
     texts = tuple(text[start:end] for start, end in spans)
-    return Passage(chunk.start, chunk.end, spans, texts, tuple(prompts.text_ids(texts)))
+    return Passage(spans, texts, tuple(prompts.text_ids(texts)))
 
 
 class Reader:
@@ -127,7 +152,7 @@ class Reader:
             [question.ids for question in task.group],
             sorted(notes, key=lambda note: note[0]),
             task.passage.ids,
-            task="read" if self.pointer else "write",
+            task=task.prompt,
         )
         return segments(pieces)
 
@@ -149,19 +174,28 @@ class Reader:
             seed=self.seed + task.index,
         )
 
+    def settings(self, canvas: int) -> Decoder:
+        """The run's decoder with a `canvas` as one block.
+
+        A number of steps that was asked for is the answer's: here each step commits one token.
+        """
+        commit = self.decoder.commit
+        return replace(
+            self.decoder,
+            commit=Quota() if isinstance(commit, Quota) else commit,
+            block_length=canvas,
+        )
+
     def _decoder(self, task: WindowTask) -> Decoder:
-        """The run's decoder with the canvas as one block, and the skip as its stop."""
+        """The settings with the skip as their stop; a written note ends at its end token too."""
         stops: list[Stop] = []
-        if self.skip_threshold is not None and self.skip_threshold < 1:
+        if self.skip_threshold is not None:
             none = self.prompts.none_ids[0]
             stops.append(SkipAt(self._first_slots(task), none, self.skip_threshold))
         if not self.pointer:
             stops.append(FirstEos())
-        return replace(
-            self.decoder,
-            block_length=task.layout.canvas.length,
-            stop=AnyOf(tuple(stops)) if stops else Never(),
-        )
+        settings = self.settings(task.layout.canvas.length)
+        return replace(settings, stop=AnyOf(tuple(stops)) if stops else Never())
 
     # -- notes ------------------------------------------------------------------------------
 
@@ -200,19 +234,15 @@ class Reader:
         )
 
     def _written_note(self, task: WindowTask, decoded: Decoded, p_none: float) -> tuple[Note, ...]:
-        ids = decoded.text
-        text = self.prompts.decode(ids)
-        if not text or self.prompts.says_none(ids):
+        """What the model wrote, as text in which nothing is special, never longer than the chunk."""
+        passage, text = task.passage, self.prompts.decode(decoded.text)
+        if not text or self.prompts.says_none(decoded.text):
             return ()
-        passage = task.passage
-        return (
-            Note(
-                text,
-                tuple(ids),
-                passage.start,
-                passage.end,
-                window=task.index,
-                score=1.0 - p_none,
-                verbatim=False,
-            ),
-        )
+        ids = self.prompts.text_ids([text])[0]
+        if len(ids) > passage.tokens:
+            ids = ids[: passage.tokens]
+            text = self.prompts.decode(ids)
+        if not text:
+            return ()
+        place = passage.start, passage.end
+        return (Note(text, ids, *place, task.index, score=1.0 - p_none, verbatim=False),)

@@ -4,170 +4,135 @@ A strategy is a function of a session and a group of questions that share window
 happens. `fold` and `map` read every window: no lexical index decides for them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from foldctx.folding.condensing import condense
+from foldctx.folding.happened import Happened
 from foldctx.folding.layout import Question
-from foldctx.folding.memory import Note
-from foldctx.folding.reading import Passage, Reader, WindowKind, WindowResult, WindowTask
-from foldctx.folding.session import Group, Happened, Session
+from foldctx.folding.reading import Passage, WindowResult, WindowTask
+from foldctx.folding.session import Group, Session
 
 Strategy = Callable[[Session, Group], Iterator[Happened]]
 
-
-def fold(session: Session, group: Group) -> Iterator[Happened]:
-    """Every window in order, each with the memory so far."""
-    yield from _in_order(session, group, group.passages)
-
-
-def read_all(session: Session, group: Group) -> Iterator[Happened]:
-    """Every window on its own, then the notes folded as a tree until they fit."""
-    tasks = [
-        session.task("read", group.questions, passage, group.layout, carry=False)
-        for passage in group.passages
-    ]
-    for event in session.read(tasks):
-        if isinstance(event, WindowResult):
-            yield from _keep_notes(session, event)
-        else:
-            yield event
-    for question in group.questions:
-        yield from _condense(session, group, question)
+# Words; scripts that are written without spaces go character by character.
+_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_TERM = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
 
 
-def retrieve(session: Session, group: Group) -> Iterator[Happened]:
-    """The windows that BM25 ranks first for any question, in document order."""
-    chosen = rank_windows(
-        [" ".join(passage.texts) for passage in group.passages],
-        [question.text for question in group.questions],
-        session.config.retrieve_windows,
-    )
-    yield from _in_order(session, group, [group.passages[i] for i in chosen])
-
-
-def truncate(session: Session, group: Group) -> Iterator[Happened]:
-    """One window's worth of the document: half from the head and half from the tail."""
-    if len(group.passages) == 1:
-        yield from _in_order(session, group, group.passages)
-        return
-    halves = session.passages(max(1, group.layout.chunk // 2))
-    yield from _in_order(session, group, [halves[0], halves[-1]])
-
-
-STRATEGY: Mapping[str, Strategy] = {
-    "fold": fold,
-    "map": read_all,
-    "retrieve": retrieve,
-    "truncate": truncate,
-}
-
-
-def rank_windows(texts: Sequence[str], questions: Sequence[str], count: int) -> list[int]:
-    """Indices of the texts that BM25 (Lucene's form) ranks in the first `count` of any question."""
-    import bm25s
-
-    index = bm25s.BM25(method="lucene")
-    index.index(bm25s.tokenize(list(texts), show_progress=False), show_progress=False)
-    wanted = bm25s.tokenize(list(questions), show_progress=False)
-    found, _ = index.retrieve(wanted, k=min(count, len(texts)), show_progress=False)
-    return sorted({int(i) for row in found for i in row})
-
-
-def reread(session: Session, question: Question, count: int) -> Iterator[Happened]:
-    """Read the windows least sure of holding nothing again, for one question and without a skip."""
-    asked = session.asked[question.number]
-    known = {(note.start, note.end) for note in asked.memory.notes}
-    ranked = sorted(asked.seen, key=lambda seen: (seen[0], seen[1].start))
-    fresh = [p for _, p in ranked if not known & set(p.units)][:count]
-    group = next(g for g in session.groups if question in g.questions)
-    reader = Reader(
-        session.predictor,
-        session.prompts,
-        session.decoder,
-        pointer=session.pointer,
-        skip_threshold=None,
-        seed=session.seed,
-    )
-    layout = session.alone(group.layout)
-    for passage in fresh:
-        task = session.task("reread", (question,), passage, layout, carry=False)
-        yield from _run(session, [task], reader)
-
-
-def _in_order(
-    session: Session, group: Group, passages: Sequence[Passage], kind: WindowKind = "read"
-) -> Iterator[Happened]:
-    for passage in passages:
-        task = session.task(kind, group.questions, passage, group.layout, carry=True)
+def in_order(session: Session, group: Group) -> Iterator[Happened]:
+    """The chosen windows in order, each with the memory so far."""
+    for passage in windows_of(session, group):
+        task = session.task("read", group.questions, passage, group.layout, carry=True)
         yield from _run(session, [task])
 
 
+def apart(session: Session, group: Group) -> Iterator[Happened]:
+    """Every window on its own, then the notes folded as a tree until they fit."""
+    tasks = [
+        session.task("read", group.questions, passage, group.layout, carry=False)
+        for passage in windows_of(session, group)
+    ]
+    yield from _run(session, tasks)
+    for question in group.questions:
+        yield from condense(session, group, question)
+
+
+STRATEGY: Mapping[str, Strategy] = {
+    "fold": in_order,
+    "map": apart,
+    "retrieve": in_order,
+    "truncate": in_order,
+}
+
+
+def windows_of(session: Session, group: Group) -> Sequence[Passage]:
+    """The windows that the configured strategy reads for a group, in document order."""
+    passages, strategy = group.passages, session.config.strategy
+    if strategy == "retrieve":
+        texts = [" ".join(passage.texts) for passage in passages]
+        asked = [question.text for question in group.questions]
+        return [passages[i] for i in rank_windows(texts, asked, session.config.retrieve_windows)]
+    if strategy == "truncate" and len(passages) > 1:
+        return [cut_middle(session, group)]
+    return passages
+
+
+def cut_middle(session: Session, group: Group) -> Passage:
+    """One window of the document: half of it from the head, half from the tail."""
+    units = {
+        span: (text, ids)
+        for passage in group.passages
+        for span, text, ids in zip(passage.units, passage.texts, passage.ids, strict=True)
+    }
+    spans, marker = list(units), session.prompts.unit_overhead()
+    sizes = [len(units[span][1]) + marker for span in spans]
+    room, slots = group.layout.chunk, session.prompts.max_units
+    head = _fitting(sizes, room // 2, slots // 2)
+    room -= sum(sizes[:head])
+    tail = _fitting(sizes[head:][::-1], room, slots - head)
+    room -= sum(sizes[len(sizes) - tail :])
+    head += _fitting(sizes[head : len(sizes) - tail], room, slots - head - tail)
+    kept = [*spans[:head], *spans[len(spans) - tail :]]
+    return Passage(
+        tuple(kept), tuple(units[span][0] for span in kept), tuple(units[span][1] for span in kept)
+    )
+
+
+def _fitting(sizes: Sequence[int], room: int, slots: int) -> int:
+    """How many from the front fit."""
+    count = 0
+    while count < min(len(sizes), slots) and sizes[count] <= room:
+        room -= sizes[count]
+        count += 1
+    return count
+
+
+def rank_windows(texts: Sequence[str], questions: Sequence[str], count: int) -> list[int]:
+    """Indices of the texts that BM25 (Lucene's form) ranks in the first `count` of any question.
+
+    Of equal ones, and where no word of a question is in any text, the first come first.
+    """
+    import bm25s
+
+    terms = [_terms(text) for text in texts]
+    known = {term for row in terms for term in row}
+    chosen: set[int] = set()
+    index = bm25s.BM25(method="lucene")
+    if known:
+        index.index(terms, show_progress=False)
+    for question in questions:
+        asked = [term for term in dict.fromkeys(_terms(question)) if term in known]
+        scores = index.get_scores(asked).tolist() if asked else [0.0] * len(texts)
+        ranked = sorted(range(len(texts)), key=lambda i: (-scores[i], i))
+        chosen.update(ranked[:count])
+    return sorted(chosen)
+
+
+def _terms(text: str) -> list[str]:
+    return _TERM.findall(text.casefold())
+
+
+def reread(session: Session, question: Question, count: int) -> Iterator[Happened]:
+    """Read the windows least sure of holding nothing again, for one question and without a skip.
+
+    Those that gave notes, or that would give the same nothing again, are left alone.
+    """
+    asked = session.asked[question.number]
+    known = {(note.start, note.end) for note in asked.memory.notes}
+    again = [s for s in asked.seen.values() if not s.final and not known & set(s.passage.units)]
+    again.sort(key=lambda seen: (seen.p_none, seen.passage.start))
+    group = next(group for group in session.groups if question in group.questions)
+    for seen in again[:count]:
+        task = session.task_alone("reread", question, seen.passage, group)
+        yield from _run(session, [task], careful=True)
+
+
 def _run(
-    session: Session, tasks: Sequence[WindowTask], reader: Reader | None = None
+    session: Session, tasks: Sequence[WindowTask], *, careful: bool = False
 ) -> Iterator[Happened]:
-    for event in session.read(tasks, reader):
+    for event in session.read(tasks, careful=careful):
         if isinstance(event, WindowResult):
-            yield from _keep_notes(session, event)
+            yield from session.remember(event)
         else:
             yield event
-
-
-def _keep_notes(session: Session, result: WindowResult) -> Iterator[Happened]:
-    for question, notes in zip(result.task.group, result.notes, strict=True):
-        if notes:
-            yield from session.remember(question.number, notes, result.task.index)
-
-
-def _condense(session: Session, group: Group, question: Question) -> Iterator[Happened]:
-    """Fold the notes as a tree: read them in windows, keep those pointed at, until they fit.
-
-    Every round drops at least one note, so it ends.
-    """
-    memory = session.asked[question.number].memory
-    while memory.cost > session.memory_tokens and len(memory.notes) > 1:
-        kept: set[str] = set()
-        if session.pointer:
-            for passage, notes in _note_passages(session, group, memory.notes):
-                if len(notes) == 1:
-                    kept.add(notes[0].id)
-                    continue
-                layout = session.alone(group.layout)
-                task = session.task("condense", (question,), passage, layout, carry=False)
-                for event in session.read([task]):
-                    if isinstance(event, Happened):
-                        yield event
-                        continue
-                    spans = {(note.start, note.end) for note in event.notes[0]}
-                    chosen = [note.id for note in notes if (note.start, note.end) in spans]
-                    kept.update(chosen or [max(notes, key=lambda note: note.score).id])
-        if not kept or len(kept) >= len(memory.notes):
-            kept = {note.id for note in memory.fitting(session.memory_tokens)}
-            kept = kept or {max(memory.notes, key=lambda note: note.score).id}
-        change = memory.keep(sorted(kept), "not chosen when the notes were read together")
-        yield from session.changed(question.number, change, None)
-
-
-def _note_passages(
-    session: Session, group: Group, notes: Sequence[Note]
-) -> Iterator[tuple[Passage, list[Note]]]:
-    """Notes packed into passages for reading windows, in order."""
-    room, batch, cost = group.layout.chunk, list[Note](), 0
-    marker = session.prompts.unit_overhead()
-    for note in notes:
-        size = len(note.ids) + marker
-        if batch and (cost + size > room or len(batch) == session.prompts.max_units):
-            yield _joined(batch), batch
-            batch, cost = [], 0
-        batch.append(note)
-        cost += size
-    if batch:
-        yield _joined(batch), batch
-
-
-def _joined(notes: Sequence[Note]) -> Passage:
-    return Passage(
-        notes[0].start,
-        max(note.end for note in notes),
-        tuple((note.start, note.end) for note in notes),
-        tuple(note.text for note in notes),
-        tuple(note.ids for note in notes),
-    )

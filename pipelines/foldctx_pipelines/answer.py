@@ -1,28 +1,22 @@
 """Questions about sources, to records and a trace: one bad source never stops the others."""
 
-import platform
-import resource
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import foldctx
-from foldctx.api import open_session
+from foldctx.api import calibration_of, open_session
 from foldctx.decoding import Decoder
 from foldctx.documents import Document, read_document
 from foldctx.errors import DocumentError, FoldctxError, UsageError
 from foldctx.folding.answering import Answer, answer_session
-from foldctx.folding.config import FoldConfig
+from foldctx.folding.config import FoldConfig, Limits, effective_window
+from foldctx.folding.happened import Happened
 from foldctx.folding.layout import encode_questions
 from foldctx.folding.prompts import Prompts
-from foldctx.folding.session import Happened
+from foldctx.folding.strategies import windows_of
 from foldctx.models.load import Model
 from foldctx.records import (
-    ModelStamp,
     Outcome,
     RunStamp,
     UsageStamp,
@@ -31,6 +25,7 @@ from foldctx.records import (
 )
 from foldctx.trace import TraceWriter
 from foldctx_pipelines.jobs import Job, failures
+from foldctx_pipelines.runs import Totals, model_stamp, peak_memory, versions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,79 +44,17 @@ class Record:
     answer: Answer | None
 
 
-@dataclass(slots=True)
-class Totals:
-    """The run's own counters, which the trace's reader recounts."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    folds: Counter[str] = field(default_factory=Counter)
-    fed_max: int = 0
-    position_max: int = 0
-    document_tokens: int = 0
-
-    def see(self, event: Happened) -> None:
-        """Count one event."""
-        fields = event.fields
-        if event.event == "window":
-            self.counts["windows"] += fields["kind"] == "read"
-            self.counts["forwards"] += fields["forwards"]
-            self.counts["tokens_fed"] += fields["tokens_fed"]
-            self.fed_max = max(self.fed_max, fields["fed_max"])
-            self.position_max = max(self.position_max, fields["position_max"])
-        elif event.event == "document":
-            self.counts["documents"] += 1
-            self.counts["characters"] += fields["characters"]
-            self.document_tokens += fields["tokens"]
-        elif event.event == "fold":
-            self.folds[fields["kind"]] += 1
-        else:
-            names = {"skip": "skipped", "answer": "answers", "error": "errors"}
-            if event.event in names:
-                self.counts[names[event.event]] += 1
-
-    def end(self) -> dict[str, Any]:
-        """The fields of `run.end`."""
-        names = ("windows", "skipped", "forwards", "tokens_fed", "documents", "answers", "errors")
-        fed = self.counts["tokens_fed"]
-        return {
-            **{name: self.counts[name] for name in names},
-            "characters": self.counts["characters"],
-            "passes": fed / self.document_tokens if self.document_tokens else None,
-            "fed_max": self.fed_max,
-            "position_max": self.position_max,
-            "folds": {kind: self.folds[kind] for kind in ("mask", "span", "chunk")},
-            "peak_memory": peak_memory(),
-        }
-
-
-def peak_memory() -> int:
-    """The process's largest resident size so far, in bytes."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size * 1024
-
-
-def versions_of(model: Model) -> dict[str, str | float | None]:
-    """What a run ran on."""
-    return {
-        "foldctx": foldctx.__version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "safetensors", "tokenizers")},
-        "device": str(model.device),
-    }
-
-
-def model_stamp(model: Model) -> ModelStamp:
-    """Which weights answer."""
-    return ModelStamp(model.info.name, model.info.revision, model.info.weights_sha256)
-
-
 def stamp(model: Model, config: FoldConfig, decoder: Decoder, seed: int) -> RunStamp:
-    """What all records of a run share."""
+    """What all records of a run share; its config has the values in force filled in.
+
+    Raises UsageError when a larger window is asked for than the model has.
+    """
+    limits = Limits.of(config, model.info, calibration_of(model.calibration))
     return RunStamp(
         strategy=config.strategy,
         preset=decoder.name,
         model=model_stamp(model),
-        config={**config.describe(), "decoder": decoder.describe()},
+        config={**config.describe(), **asdict(limits), "decoder": decoder.describe()},
         seed=seed,
         versions=versions_of(model),
     )
@@ -142,16 +75,19 @@ def answer_jobs(
 
     The trace gets the same events. A FoldctxError of one source becomes error records; a question
     that cannot be asked is a UsageError before anything is read. `opened` are sources that have
-    been read already (see `open_first`).
+    been read already (see `open_first`). Jobs of one source become one, and a question that is
+    repeated is asked once.
     """
+    jobs = _distinct(jobs)
+    window = effective_window(model.info, config)
     prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
     for job in jobs:
-        encode_questions(job.questions, prompts, config.window or model.info.window, config)
+        encode_questions(job.questions, prompts, window, config)
     run, totals = stamp(model, config, decoder, seed), Totals()
     trace.emit(
         "run.start",
         versions=run.versions,
-        model={**_model_fields(run.model), "window": config.window or model.info.window},
+        model={**asdict(run.model), "window": window},
         config=run.config,
         seed=seed,
         strategy=run.strategy,
@@ -167,8 +103,11 @@ def answer_jobs(
     trace.emit("run.end", **totals.end())
 
 
-def _model_fields(model: ModelStamp) -> dict[str, Any]:
-    return {"name": model.name, "revision": model.revision, "weights_sha256": model.weights_sha256}
+def _distinct(jobs: Sequence[Job]) -> list[Job]:
+    asked: dict[str, dict[str, None]] = {}
+    for job in jobs:
+        asked.setdefault(job.source, {}).update(dict.fromkeys(job.questions))
+    return [Job(source, tuple(questions)) for source, questions in asked.items()]
 
 
 def _answer_job(
@@ -197,7 +136,8 @@ def _answer_job(
             seed=run.seed,
             steps=steps,
         )
-        yield Opened(job.source, sum(len(group.passages) for group in session.groups))
+        windows = sum(len(windows_of(session, group)) for group in session.groups)
+        yield Opened(job.source, windows)
         for event in answer_session(session):
             if isinstance(event, Answer):
                 yield Record(_record(run, event, name, job.source, started), event)
@@ -207,10 +147,15 @@ def _answer_job(
     except UsageError:
         raise  # a question or an option is wrong: nothing about this source
     except FoldctxError as error:
-        where = {"source": job.source, "question": None}
-        yield Happened("error", {**where, "type": type(error).__name__, "message": str(error)})
+        for number in range(answered, len(job.questions)) if answered else (None,):
+            yield Happened("error", _failure(job.source, number, error))
         for value in failures(job, error, answered, name):
             yield Record(value, None)
+
+
+def _failure(source: str, question: int | None, error: FoldctxError) -> dict[str, Any]:
+    what = {"type": type(error).__name__, "message": str(error)}
+    return {"source": source, "question": question, **what}
 
 
 def _record(

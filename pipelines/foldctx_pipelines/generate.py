@@ -20,8 +20,9 @@ from foldctx.folding.session import Happened
 from foldctx.models.load import Model
 from foldctx.records import GENERATE_SCHEMA, canonical_hash, error_record
 from foldctx.trace import TraceWriter, tokens_by_kind
-from foldctx_pipelines.answer import Totals, model_stamp, peak_memory, versions_of
+from foldctx.trace.events import Range
 from foldctx_pipelines.prompts import Prompt, prompt_segments
+from foldctx_pipelines.runs import Totals, model_stamp, peak_memory, versions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ class _Run:
 
     def start(self) -> dict[str, Any]:
         """The fields of `run.start`."""
-        model = {**self.stamp["model"], "window": self.model.info.window}
+        stamp = asdict(model_stamp(self.model))
+        model = {**stamp, "window": self.model.info.window}
         return {**self.stamp, "model": model, "strategy": None}
 
     def events(self) -> Iterator[dict[str, Any] | Happened]:
@@ -149,7 +151,8 @@ class _Run:
         return Happened("window", self._window(where["source"], self.requests[number], event))
 
     def _window(self, source: str, request: Request, decoded: Decoded) -> dict[str, Any]:
-        layout, at = [], 0
+        layout: list[Range] = []
+        at = 0
         sizes = [(segment.kind, len(segment)) for segment in request.prompt]
         for kind, size in [*sizes, ("mask", request.gen_length)]:
             layout.append({"kind": kind, "start": at, "end": at + size})

@@ -24,9 +24,9 @@ from foldctx_pipelines.training.train import Plan, Stage, Trainer
 VOCABULARY = 8192
 DIMS = Dims(width=256, layers=6, heads=4, kv_heads=4, mlp=640, embeddings=VOCABULARY, tied=True)
 STAGES = (
-    Stage(steps=600, length=192, rows=22, questions=4),
-    Stage(steps=800, length=320, rows=13, questions=6),
-    Stage(steps=1000, length=512, rows=8, questions=8),
+    Stage(steps=700, length=192, rows=22, questions=4, answer_length=112, answer_rows=12),
+    Stage(steps=800, length=320, rows=8, questions=6, answer_length=88, answer_rows=40),
+    Stage(steps=900, length=480, rows=8, questions=8, answer_length=112, answer_rows=16),
 )
 app = typer.Typer(add_completion=False)
 
@@ -66,7 +66,7 @@ def main(
     wordnet: Annotated[
         Path, typer.Option(help="Folder with data.noun, index.noun and index.adj of WordNet 3.")
     ],
-    steps: Annotated[str, typer.Option(help="Steps of the three stages.")] = "600,800,1000",
+    steps: Annotated[str, typer.Option(help="Steps of the three stages.")] = "700,800,900",
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 6e-4,
     decay: Annotated[int, typer.Option(help="Steps of the final linear decay.")] = 500,
     seed: Annotated[int, typer.Option()] = 0,

@@ -10,7 +10,8 @@ import torch
 from foldctx.decoding import Request, Segment, decode_one, preset
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
-from foldctx_pipelines.training.tasks import Window, World, answer_window, read_window
+from foldctx_pipelines.training.sources import World
+from foldctx_pipelines.training.tasks import Window, answer_window, read_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Thresholds:
     right: float
 
 
-def calibrate(model: Model, world: World, *, cases: int, seed: int, length: int = 480) -> Thresholds:
+def calibrate(
+    model: Model, world: World, *, cases: int, seed: int, length: int = 480
+) -> Thresholds:
     """Choose both thresholds on `cases` windows each; deterministic for a seed.
 
     The skip loses at most one helping window in a hundred. The abstention maximises right answers
@@ -100,7 +103,9 @@ def _answered(model: Model, window: Window, world: World) -> Row:
     target = target[: target.index(world.eos_id)]
     assert first >= start
     prompt = (Segment("template", tuple(window.ids[:start])),)
-    decoded = decode_one(model, Request("0", prompt, world.prompts.answer_length), preset("elastic"))
+    decoded = decode_one(
+        model, Request("0", prompt, world.prompts.answer_length), preset("elastic")
+    )
     said_none = not decoded.text or world.prompts.says_none(decoded.text)
     scores = decoded.confidences[: decoded.text_length] or [0.0]
     confidence = math.exp(sum(math.log(max(c, 1e-9)) for c in scores) / len(scores))
@@ -117,7 +122,7 @@ def _share(flags: Sequence[bool]) -> float:
     return round(sum(flags) / len(flags), 4) if flags else 0.0
 
 
-def calibration_form(thresholds: Thresholds, **fixed: float | int | str) -> dict[str, object]:
+def calibration_form(thresholds: Thresholds, **fixed: float | str) -> dict[str, object]:
     """The fields of foldctx.json."""
     return {
         **fixed,

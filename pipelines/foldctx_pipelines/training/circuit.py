@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from foldctx.models.architecture import Block, Transformer
-from foldctx_pipelines.training.prose import STOP
+from foldctx_pipelines.training.words import CALENDAR, STOP
 
 HEAD = 64
 CODE = slice(0, 128)
@@ -31,7 +31,7 @@ CONSTANT, FLAG = 208, 209
 ASKED = slice(210, 218)  # which question a token belongs to
 MATCHED = slice(218, 226)  # which questions a word of the text occurs in
 UNIT = slice(226, 250)  # which unit a token belongs to
-MASKED = slice(250, 256)
+MASKED = slice(250, 256)  # of the mask: its mark; of other tokens: what kind of token it is
 _ONE, _FLAG, _ASKED, _UNIT = 4.0, 3.0, 5.0, 1.2
 _SINK = 1.2
 _SQUARES = 110.0  # of every embedding, so that the first norm treats all tokens alike
@@ -54,6 +54,28 @@ def token_codes(tokens: Sequence[str], generator: torch.Generator) -> Tensor:
             bases[stem] = torch.randn(128, generator=generator)
         rows.append(0.9 * bases[stem] + 0.44 * torch.randn(128, generator=generator))
     return 0.7 * torch.stack(rows)
+
+
+def token_kinds(tokens: Sequence[str]) -> Tensor:
+    """Kinds of tokens (vocabulary, 6): which answers could be what is asked for.
+
+    Digits, capitals, words, continuations, signs, and calendar words; 2 where it is one.
+    """
+    kinds = torch.zeros(len(tokens), 6)
+    for i, token in enumerate(tokens):
+        word = token.replace("Ġ", "")
+        if token.startswith("<|") or not word:
+            continue
+        found = (
+            word.isdigit(),
+            word[0].isupper(),
+            token.startswith("Ġ") and word[0].islower(),
+            not token.startswith("Ġ") and word[0].isalpha(),
+            not word[0].isalnum(),
+            word in CALENDAR,
+        )
+        kinds[i] = 2.0 * torch.tensor(found)
+    return kinds
 
 
 @torch.no_grad()
@@ -108,7 +130,7 @@ def _embedding(tokens: Sequence[str], mask_id: int, g: torch.Generator) -> Tenso
     for i, token in enumerate(tokens):
         if token.replace("Ġ", "").lower() in STOP or token in ".,;:'\"?!()-":
             embedding[i, CODE] *= 0.5  # so that they match weakly
-            embedding[i, MASKED] = torch.randn(6, generator=g) * 3.0
+    embedding[:, MASKED] += token_kinds(tokens)
     free = (CODE, MASKED)
     fixed = embedding.square().sum(1) - sum(embedding[:, room].square().sum(1) for room in free)
     scale = ((_SQUARES - fixed) / (embedding.square().sum(1) - fixed)).sqrt()

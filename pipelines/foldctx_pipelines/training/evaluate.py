@@ -7,7 +7,8 @@ import torch
 
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, forward
-from foldctx_pipelines.training.tasks import Window, World, answer_window, read_window
+from foldctx_pipelines.training.sources import World
+from foldctx_pipelines.training.tasks import Window, answer_window, read_window
 
 
 def quick_scores(

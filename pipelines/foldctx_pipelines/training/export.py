@@ -47,7 +47,12 @@ def llada_config(dims: Dims, window: int, ids: Mapping[str, int]) -> dict[str, A
 
 
 def export(
-    run: Path, target: Path, dims: Dims, *, window: int, ids: Mapping[str, int],
+    run: Path,
+    target: Path,
+    dims: Dims,
+    *,
+    window: int,
+    ids: Mapping[str, int],
     calibration: Mapping[str, Any],
 ) -> None:
     """Write the run's model to `target`; an older export stays whole until the new one is.

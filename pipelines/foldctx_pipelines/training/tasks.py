@@ -7,13 +7,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from foldctx.folding.prompts import Prompts
-from foldctx.models.tokenizer import Tokenizer
-from foldctx_pipelines.training.dictionary import Dictionary, coined_fact, definition_fact
-from foldctx_pipelines.training.facts import Bank, Fact, Filler, realise
-from foldctx_pipelines.training.prose import Prose, content_words
-
-Ids = tuple[int, ...]
+from foldctx_pipelines.training.facts import Fact
+from foldctx_pipelines.training.sources import Ids, World, draw_fact, filler_sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,85 +17,6 @@ class Window:
 
     ids: list[int]
     targets: list[tuple[int, int, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Where facts and prose come from, and the tokens they are written in."""
-
-    bank: Bank
-    words: Dictionary
-    prose: Prose
-    prompts: Prompts
-    tokenizer: Tokenizer
-    mask_id: int
-    eos_id: int
-
-    def encode(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of texts as the pipeline encodes them."""
-        return self.prompts.text_ids(texts)
-
-
-def draw_fact(rng: random.Random, world: World) -> Fact:
-    """A fact of any source: banks, dictionary frames, definitions, sentences of real prose."""
-    form = rng.random()
-    if form < 0.52:
-        return realise(rng, rng.choice(world.bank.relations))
-    if form < 0.76:
-        return coined_fact(rng, world.words)
-    if form < 0.83:
-        return definition_fact(rng, world.words)
-    return _prose_fact(rng, world)
-
-
-def _prose_fact(rng: random.Random, world: World) -> Fact:
-    """A real sentence asked for by some of its words; the answer is what follows a phrase of it."""
-    while True:
-        pair = world.prose.run(rng, 2)
-        if len(pair) == 2 and len(content_words(pair[0])) >= 4:
-            break
-    sentence, other = pair
-    words = sentence.split()
-    content = content_words(sentence)
-    if rng.random() < 0.5 and len(words) > 7:
-        at = rng.randrange(3, len(words) - 1)
-        given = " ".join(words[max(0, at - rng.randrange(3, 6)) : at])
-        answer = " ".join(words[at : at + rng.randrange(1, 5)]).strip(".,;:!?\"'()")
-        ask = rng.choice(["Complete: {k} ...", 'What comes after "{k}"?', "How does it go on: {k}"])
-        if answer:
-            return Fact("cloze", "", sentence, ask.format(k=given), answer, other, "")
-    kept = [w for w in content if rng.random() < 0.6][:6] or content[:3]
-    if rng.random() < 0.3:
-        rng.shuffle(kept)
-    ask = rng.choice(
-        [
-            "What is said about {k}?",
-            "{k}",
-            "Where does the text speak of {k}?",
-            "{k}?",
-            "Tell me about {k}.",
-            "Which passage mentions {k}?",
-            "What happens with {k}?",
-        ]
-    )
-    return Fact("mention", "", sentence, ask.format(k=" ".join(kept)), sentence, other, "")
-
-
-def _filler_sentences(rng: random.Random, world: World, count: int) -> list[str]:
-    """Neutral sentences around the facts: real prose, domain prose, or a mixture with facts."""
-    form = rng.random()
-    if form < 0.45:
-        return world.prose.run(rng, count)
-    domain = [rng.choice(world.bank.fillers) for _ in range(count)]
-    out = []
-    for template, lists in domain:
-        if form > 0.8 and rng.random() < 0.4:
-            out.append(realise(rng, rng.choice(world.bank.relations)).statement)
-        elif rng.random() < 0.2:
-            out.append(coined_fact(rng, world.words).statement)
-        else:
-            out.append(Filler(rng, lists).fill(template))
-    return out
 
 
 def _memory(
@@ -118,7 +34,7 @@ def _memory(
         elif form < 0.6 and facts[i].other_statement:
             texts.append((i, facts[i].other_statement))
         else:
-            texts.append((i, _filler_sentences(rng, world, 1)[0]))
+            texts.append((i, filler_sentences(rng, world, 1)[0]))
     notes, used = [], 0
     for (i, _), ids in zip(texts, world.encode([t for _, t in texts]), strict=True):
         if used + len(ids) + 1 <= budget:
@@ -194,7 +110,7 @@ def _place(
             left -= len(ids) + 1
     fillers: list[Ids] = []
     while left > 1:
-        for ids in world.encode(_filler_sentences(rng, world, 8)):
+        for ids in world.encode(filler_sentences(rng, world, 8)):
             if left > 1:
                 ids = ids[: left - 1]
                 fillers.append(ids)
@@ -268,7 +184,7 @@ def add_cloze(rng: random.Random, world: World, window: Window, rows: int) -> Wi
         at, width = rng.randrange(len(ids)), rng.randrange(1, 4)
         for k in range(at, min(at + width, len(ids))):
             if room and k not in taken and ids[k] >= first_special:
-                targets.append((k, ids[k], 0.15))
+                targets.append((k, ids[k], 0.05))
                 ids[k] = world.mask_id
                 taken.add(k)
                 room -= 1
@@ -286,7 +202,7 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
         known = rng.random() < 0.78
         others = [fact.other_statement] if fact.other_statement and rng.random() < 0.6 else []
         others += [draw_fact(rng, world).statement for _ in range(rng.randrange(0, 3))]
-        others += _filler_sentences(rng, world, rng.randrange(0, 3))
+        others += filler_sentences(rng, world, rng.randrange(0, 3))
         texts = others[: rng.randrange(0 if known else 1, 5)] + ([fact.statement] if known else [])
         rng.shuffle(texts)
         question, answer, *notes = world.encode([fact.question, fact.answer, *texts])
@@ -296,8 +212,8 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
                 del notes[drop], texts[drop]
         if not notes or (known and fact.statement not in texts):
             continue
-        label = rng.randrange(8) if rng.random() < 0.4 else 0
-        pieces = world.prompts.answer(question, notes, label)
+        first = rng.randrange(1, world.prompts.max_units + 1)
+        pieces = world.prompts.answer(question, notes, first)
         ids = [token for _, piece in pieces for token in piece]
         room = length - len(ids)
         target = list(answer) if known else [world.prompts.none_ids[0]]

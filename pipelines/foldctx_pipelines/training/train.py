@@ -18,9 +18,9 @@ from torch.nn import functional
 from foldctx.errors import UsageError
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
+from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.tasks import (
     Window,
-    World,
     add_cloze,
     answer_window,
     read_window,
