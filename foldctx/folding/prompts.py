@@ -117,9 +117,9 @@ class Prompts:
     def note_overhead(self) -> int:
         """The most tokens that a note's label costs in a window."""
         return max(
-            len(self._item(task, "note", i=i, k=i, text=()))
+            len(self._item(task, "note", i=i, k=k, text=()))
             for task in TASKS
-            for i in (1, self.max_questions)
+            for i, k in ((1, 1), (self.max_questions, self.max_units))
         )
 
     def answer(

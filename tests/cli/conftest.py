@@ -30,25 +30,22 @@ Completed = subprocess.CompletedProcess[bytes]
 Run = Callable[..., Completed]
 
 
-def environment() -> dict[str, str]:
+def environment(**more: str) -> dict[str, str]:
     """No colours of the caller's terminal, no hub, one thread: the machine may be shared."""
     kept = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
-    return kept | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return kept | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"} | more
 
 
-def run_command(*arguments: str | Path, stdin: bytes | None = b"", **more: Any) -> Completed:
+def run_command(
+    *arguments: str | Path, stdin: bytes | None = b"", python_path: Path | None = None
+) -> Completed:
     """Run the installed command to its end; `stdin` None closes standard input."""
     command = [str(COMMAND), *map(str, arguments)]
     if stdin is None:
-        return subprocess.run(
-            ["sh", "-c", 'exec "$@" <&-', "sh", *command],
-            capture_output=True,
-            env=environment(),
-            timeout=120,
-            **more,
-        )
+        command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    more = {} if python_path is None else {"PYTHONPATH": str(python_path)}
     return subprocess.run(
-        command, input=stdin, capture_output=True, env=environment(), timeout=120, **more
+        command, input=stdin or b"", capture_output=True, env=environment(**more), timeout=300
     )
 
 
@@ -161,3 +158,16 @@ def pdf(pages: Sequence[str], *, password: str = "", image: bool = False) -> byt
         method = EncryptionMethod.RC4
         document.set_encryption(password, user_password=password, encryption_method=method)
     return bytes(document.output())
+
+
+@pytest.fixture(scope="session")
+def quick(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs the command where importing torch or transformers is an error."""
+    folder = tmp_path_factory.mktemp("poison")
+    for name in ("torch", "transformers"):
+        (folder / f"{name}.py").write_text(f"raise AssertionError('{name} was imported')\n")
+
+    def run_quick(*arguments: str | Path, **more: Any) -> Completed:
+        return run(*arguments, python_path=folder, **more)
+
+    return run_quick

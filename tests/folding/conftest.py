@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from foldctx.models.tokenizer import Tokenizer
-from toys_of_folding import Toy, make_tokenizer
+from tests.folding.toys import Toy, make_tokenizer
 
 
 @pytest.fixture(scope="session")

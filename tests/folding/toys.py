@@ -102,7 +102,7 @@ class Toy:
         if "<|text|>" in rest:
             chunk = rest.split("<|text|>")[1].split("<|answer|>")[0]
             return self._write(questions[0], chunk, offset)
-        notes = re.split(r"<\|q\d\|>", rest.split("<|answer|>")[0])[1:]
+        notes = re.split(r"<\|[qs]\d+\|>", rest.split("<|answer|>")[0])[1:]
         return self._answer(questions[0], notes, offset)
 
     def _point(self, questions: list[str], chunk: str, offset: int) -> dict[int, float]:

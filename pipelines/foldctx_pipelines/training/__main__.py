@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +10,19 @@ from typing import Annotated
 import torch
 import typer
 
+from foldctx.errors import FoldctxError, UsageError
 from foldctx.folding.prompts import TEMPLATES, Prompts
 from foldctx.models.architecture import Dims, Transformer
 from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.training.bpe import save_tokenizer, train_tokenizer
+from foldctx_pipelines.training.card import Recipe
 from foldctx_pipelines.training.circuit import initialise
 from foldctx_pipelines.training.dictionary import load_dictionary
 from foldctx_pipelines.training.evaluate import quick_scores
 from foldctx_pipelines.training.facts import load_banks
-from foldctx_pipelines.training.prose import Prose, load_prose
-from foldctx_pipelines.training.tasks import World, draw_fact
+from foldctx_pipelines.training.prose import load_prose
+from foldctx_pipelines.training.release import release
+from foldctx_pipelines.training.sources import Sources, World, draw_fact
 from foldctx_pipelines.training.train import Plan, Stage, Trainer
 
 VOCABULARY = 8192
@@ -33,30 +37,39 @@ app = typer.Typer(add_completion=False)
 
 def build_world(run: Path, text: list[Path], wordnet: Path, *, held_out: bool = False) -> World:
     """Banks, dictionary, prose and tokenizer; the tokenizer is trained when the run has none."""
-    banks, words = load_banks(held_out=held_out), load_dictionary(wordnet)
-    prose = load_prose(text, held_out=held_out)
+    sources = Sources(
+        bank=load_banks(held_out=held_out),
+        words=load_dictionary(wordnet),
+        prose=load_prose(text, held_out=held_out),
+    )
     path = run / "tokenizer.json"
     if not path.exists():
         run.mkdir(parents=True, exist_ok=True)
-        _make_tokenizer(run, World(banks, words, prose, None, None, 0, 0), prose)  # type: ignore[arg-type]
+        _make_tokenizer(run, sources)
     tokenizer = Tokenizer(path)
-    prompts = Prompts.from_file(TEMPLATES / "reader.toml", tokenizer)
-    mask, end = tokenizer.token_id("<|mdm_mask|>"), tokenizer.token_id("<|endoftext|>")
-    return World(banks, words, prose, prompts, tokenizer, mask, end)
+    return World(
+        bank=sources.bank,
+        words=sources.words,
+        prose=sources.prose,
+        prompts=Prompts.from_file(TEMPLATES / "reader.toml", tokenizer),
+        tokenizer=tokenizer,
+        mask_id=tokenizer.token_id("<|mdm_mask|>"),
+        eos_id=tokenizer.token_id("<|endoftext|>"),
+    )
 
 
-def _make_tokenizer(run: Path, world: World, prose: Prose) -> None:
+def _make_tokenizer(run: Path, sources: Sources) -> None:
     rng = random.Random(0)
     generated = []
     for _ in range(60_000):
-        fact = draw_fact(rng, world)
+        fact = draw_fact(rng, sources)
         generated.append(f" {fact.statement} {fact.question}")
-    sentences = [f" {sentence}" for file in prose.files for sentence in file]
+    sentences = [f" {sentence}" for file in sources.prose.files for sentence in file]
     save_tokenizer(train_tokenizer([*generated, *sentences], VOCABULARY), run)
 
 
 @app.command()
-def main(
+def main(  # noqa: PLR0913 - a parameter is an option of the command
     run: Annotated[
         Path, typer.Option(help="Run folder: tokenizer, state, log. Resumes if it has a state.")
     ],
@@ -73,32 +86,76 @@ def main(
     device: Annotated[str, typer.Option()] = "cpu",
     compiled: Annotated[bool, typer.Option("--compile/--eager")] = True,
     every: Annotated[int, typer.Option(help="Steps between evaluations and saved states.")] = 100,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the exported model; `export` in the run folder.")
+    ] = None,
+    export_only: Annotated[
+        bool,
+        typer.Option("--export-only", help="Export the run's state as it is, without training."),
+    ] = False,
 ) -> None:
-    """Train, evaluate and save until the plan is done."""
-    counts = [int(part) for part in steps.split(",")]
-    stages = tuple(replace(s, steps=n) for s, n in zip(STAGES, counts, strict=True))
-    plan = Plan(stages, rate=rate, decay=decay, seed=seed)
+    """Train until the plan is done, then calibrate, evaluate and export; resumes after a kill."""
+    plan = Plan(_stages(steps), rate=rate, decay=decay, seed=seed)
+    if export_only and not (run / "state.safetensors").exists():
+        raise UsageError(f"{run}: no state.safetensors in it to export; train first")
     torch.manual_seed(seed)
     world = build_world(run, text, wordnet)
-    held_out = build_world(run, text, wordnet, held_out=True)
+    held_out = replace(world, bank=load_banks(held_out=True), prose=load_prose(text, held_out=True))
+    if not export_only:
+        trainer = Trainer(_start(run, world, seed).to(device), world, plan, run, compiled=compiled)
+        trainer.resume()
+        _train(trainer, held_out, every)
+    recipe = Recipe(_command(text, steps, rate=rate, decay=decay, seed=seed), _names(text))
+    release(run, out or run / "export", DIMS, held_out, recipe=recipe)
+
+
+def _stages(steps: str) -> tuple[Stage, ...]:
+    try:
+        counts = [int(part) for part in steps.split(",")]
+    except ValueError:
+        counts = []
+    if len(counts) != len(STAGES) or min(counts) < 0:
+        raise UsageError(f"--steps {steps}: give {len(STAGES)} whole numbers joined by commas")
+    return tuple(replace(stage, steps=n) for stage, n in zip(STAGES, counts, strict=True))
+
+
+def _start(run: Path, world: World, seed: int) -> Transformer:
     model = Transformer(DIMS)
     vocabulary = json.loads((run / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)
     initialise(model, tokens + [""] * (VOCABULARY - len(tokens)), world.mask_id, seed)
-    trainer = Trainer(model.to(device), world, plan, run, compiled=compiled)
-    trainer.resume()
-    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+    return model
+
+
+def _train(trainer: Trainer, held_out: World, every: int) -> None:
+    plan = trainer.plan
+    with (trainer.run / "log.jsonl").open("a", encoding="utf-8") as log:
         for row in trainer.train():
             if trainer.step % every == 0 or trainer.step == plan.steps:
                 trainer.save()
-                stage = plan.stage(trainer.step - 1)
-                scores = quick_scores(
-                    model, held_out, length=stage.length, questions=2, cases=48, seed=trainer.step
+                length = plan.stage(trainer.step - 1).length
+                row |= quick_scores(
+                    trainer.model, held_out, length=length, questions=2, cases=48, seed=trainer.step
                 )
-                row = {**row, **scores}
-            if trainer.step % 10 == 0:
+            if trainer.step % 10 == 0 or trainer.step == plan.steps:
                 print(json.dumps({k: round(v, 4) for k, v in row.items()}), file=log, flush=True)
 
 
+def _names(text: list[Path]) -> tuple[str, ...]:
+    return tuple(path.name for path in text)
+
+
+def _command(text: list[Path], steps: str, **numbers: float) -> str:
+    """The command that makes the same weights, with file names in place of the user's paths."""
+    files = " ".join(f"--text {name}" for name in _names(text))
+    options = " ".join(f"--{name} {number:g}" for name, number in numbers.items())
+    module = "python -m foldctx_pipelines.training"
+    return f"{module} --run run {files} --wordnet wordnet --steps {steps} {options}"
+
+
 if __name__ == "__main__":
-    app()
+    try:
+        app()
+    except FoldctxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from foldctx.decoding import Request, Segment, decode_one, preset
+from foldctx.errors import UsageError
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
 from foldctx_pipelines.training.sources import World
@@ -38,10 +39,13 @@ def calibrate(
     """Choose both thresholds on `cases` windows each; deterministic for a seed.
 
     The skip loses at most one helping window in a hundred. The abstention maximises right answers
-    less false ones, with a false answer counted twice.
+    less false ones, with a false answer counted twice. Raises UsageError where `cases` are so few
+    that no window helps.
     """
     rng = random.Random(f"calibration/{seed}")
     helping, other = _none_probabilities(model, world, rng, cases, length)
+    if not helping:
+        raise UsageError(f"cases={cases}: no window of so few holds an answer; take 20 or more")
     skip = _skip_threshold(helping, 0.01)
     rows = [_answered(model, answer_window(rng, world, 112), world) for _ in range(cases)]
     abstain = max((t / 50 for t in range(50)), key=lambda t: (_value(rows, t), -t))

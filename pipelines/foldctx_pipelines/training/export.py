@@ -55,7 +55,7 @@ def export(
     ids: Mapping[str, int],
     calibration: Mapping[str, Any],
 ) -> None:
-    """Write the run's model to `target`; an older export stays whole until the new one is.
+    """Write the run's model to the folder `target`, its weights in one move.
 
     Raises UsageError when the run has no state yet.
     """
@@ -75,6 +75,7 @@ def export(
     (target / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     temporary = target / "model.safetensors.tmp"
     save_file(weights, temporary, metadata={"format": "pt"})
+    temporary.chmod(0o644)  # save_file makes a file that its owner alone can read
     os.replace(temporary, target / "model.safetensors")
     write_calibration(target, calibration)
 

@@ -50,26 +50,31 @@ class Bank:
 
 
 def load_banks(folder: Path = BANKS, *, held_out: bool = False) -> Bank:
-    """The relations for training, or every eighth one, held out for evaluation."""
-    relations: list[Relation] = []
+    """The relations for training, or every eighth one, held out for evaluation.
+
+    A held-out relation that shares a question with a trained one is in neither.
+    """
+    trained: list[Relation] = []
+    kept: list[Relation] = []
     fillers: list[tuple[str, Mapping[str, Sequence[str]]]] = []
     for path in sorted(folder.glob("*.json")):
         bank = json.loads(path.read_text("utf-8"))
         lists = bank.get("lists", {})
         for i, row in enumerate(bank["relations"]):
-            if (i % 8 == 5) == held_out:
-                relations.append(
-                    Relation(
-                        row["id"],
-                        row["subject"],
-                        tuple(row["statements"]),
-                        tuple(row["questions"]),
-                        row["answer"],
-                        lists,
-                    )
-                )
+            relation = Relation(
+                row["id"],
+                row["subject"],
+                tuple(row["statements"]),
+                tuple(row["questions"]),
+                row["answer"],
+                lists,
+            )
+            (kept if i % 8 == 5 else trained).append(relation)
         fillers += [(text, lists) for text in bank["fillers"]]
-    return Bank(tuple(relations), tuple(fillers))
+    if not held_out:
+        return Bank(tuple(trained), tuple(fillers))
+    asked = {question for relation in trained for question in relation.questions}
+    return Bank(tuple(r for r in kept if asked.isdisjoint(r.questions)), tuple(fillers))
 
 
 class Filler:
@@ -115,7 +120,8 @@ def _styled(rng: random.Random, question: str) -> str:
     elif form < 0.16:
         question = question.rstrip("?")
     elif form < 0.20:
-        question = f"{rng.choice(['Please tell me', 'I need to know', 'Can you say', 'Find out'])}: {question}"
+        opening = rng.choice(["Please tell me", "I need to know", "Can you say", "Find out"])
+        question = f"{opening}: {question}"
     return question
 
 

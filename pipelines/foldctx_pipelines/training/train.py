@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
@@ -178,8 +179,6 @@ class Trainer:
         target = self.run / "state.safetensors"
         if not target.exists():
             return False
-        from safetensors import safe_open
-
         with safe_open(target, "pt") as handle:
             self.step = int(handle.metadata()["step"])
         state = load_file(target)

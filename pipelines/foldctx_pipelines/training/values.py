@@ -46,7 +46,8 @@ def town(rng: random.Random) -> str:
     name = _coined(rng, words.END)
     form = rng.random()
     if form < 0.08:
-        return f"{rng.choice(['North', 'South', 'East', 'West', 'Upper', 'Lower', 'New', 'Old'])} {name}"
+        side = rng.choice(["North", "South", "East", "West", "Upper", "Lower", "New", "Old"])
+        return f"{side} {name}"
     if form < 0.12:
         return f"{name}-on-{_coined(rng, words.TAIL)}"
     return name
@@ -149,7 +150,8 @@ def phone(rng: random.Random) -> str:
 
 def email(rng: random.Random) -> str:
     """An e-mail address."""
-    return f"{first_name(rng).lower()}@{_coined(rng, words.TAIL).lower()}.{rng.choice(['org', 'com', 'net', 'example'])}"
+    name, place = first_name(rng).lower(), _coined(rng, words.TAIL).lower()
+    return f"{name}@{place}.{rng.choice(['org', 'com', 'net', 'example'])}"
 
 
 def street(rng: random.Random) -> str:

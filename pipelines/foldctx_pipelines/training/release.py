@@ -1,0 +1,85 @@
+"""From a run to a model folder: 16 bits, then calibrated and evaluated as stored, then its card."""
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from foldctx.models import load_model
+from foldctx.models.architecture import Dims
+from foldctx.models.tokenizer import Tokenizer
+from foldctx_pipelines.training.calibrate import calibrate, calibration_form
+from foldctx_pipelines.training.card import Figures, Recipe, model_card, read_effort
+from foldctx_pipelines.training.evaluate import quick_scores
+from foldctx_pipelines.training.export import export, write_calibration
+from foldctx_pipelines.training.sources import Mixture, World
+
+WINDOW = 512
+TEMPLATE = "reader.toml"
+MEMORY_TOKENS = 96
+MEMORY_FILL = 0.6
+HIT_SHARE = 0.1
+QUESTIONS = (1, 2, 8)
+_IDS = {
+    "mask_token_id": "<|mdm_mask|>",
+    "eos_token_id": "<|endoftext|>",
+    "pad_token_id": "<|endoftext|>",
+    "eot_token_id": "<|eot_id|>",
+    "bos_token_id": "<|startoftext|>",
+}
+
+
+def special_ids(tokenizer: Tokenizer) -> dict[str, int]:
+    """The ids of config.json; ModelError when the vocabulary lacks one of the tokens."""
+    return {field: tokenizer.token_id(token) for field, token in _IDS.items()}
+
+
+def release(
+    run: Path,
+    out: Path,
+    dims: Dims,
+    held_out: World,
+    *,
+    recipe: Recipe,
+    cases: int = 400,
+    seed: int = 0,
+) -> Figures:
+    """Write the run's model, its thresholds and its card to the folder `out`.
+
+    All is made beside `out` and moved in when it is whole, so that nothing half-made ever lies
+    there. `cases` windows of each kind are decoded for the thresholds and half as many for each
+    row of the evaluation; the figures depend on the weights, `cases` and `seed` alone. Raises
+    UsageError when the run has no state, or too few cases were asked for.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fixed = {
+        "template": TEMPLATE,
+        "memory_tokens": MEMORY_TOKENS,
+        "memory_fill": MEMORY_FILL,
+        "hit_share": HIT_SHARE,
+    }
+    with tempfile.TemporaryDirectory(prefix=f"{out.name}.", dir=out.parent) as made:
+        stage = Path(made)
+        ids = special_ids(held_out.tokenizer)
+        export(run, stage, dims, window=WINDOW, ids=ids, calibration=fixed)
+        model = load_model(stage, device="cpu", dtype="float32")
+        thresholds = calibrate(model, held_out, cases=cases, seed=seed)
+        relations = replace(held_out, mixture=Mixture(1.0, 1.0, 1.0))
+        scores = {
+            count: quick_scores(
+                model.transformer,
+                relations,
+                length=WINDOW,
+                questions=count,
+                cases=max(1, cases // 2),
+                seed=seed,
+            )
+            for count in QUESTIONS
+        }
+        figures = Figures(model.info, dims, read_effort(run), thresholds, scores, cases)
+        write_calibration(stage, calibration_form(thresholds, **fixed))
+        (stage / "README.md").write_text(model_card(figures, recipe), "utf-8")
+        out.mkdir(exist_ok=True)
+        for file in sorted(stage.iterdir()):
+            os.replace(file, out / file.name)
+    return figures

@@ -1,0 +1,136 @@
+"""Bad options and bad files are refused before torch is imported, with nothing on stdout."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def refused(run: Run, code: int, *arguments: str | Path, **more: bytes | None) -> str:
+    done = run(*arguments, **more)
+    told = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (code, b""), told
+    assert told.startswith("error: ") and told.count("\n") == 1, told
+    return told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["-q", ""], ["question 1 is empty"]),
+        (["-q", "x", "-q", " \n"], ["question 2 is empty"]),
+        ([], ["-q"]),
+        (["-q", "x", "--strategy", "guess"], ["guess", "fold, map, retrieve, truncate"]),
+        (["-q", "x", "--note-kind", "guess"], ["guess", "pointer, written"]),
+        (["-q", "x", "--question-policy", "guess"], ["guess", "error, cut"]),
+        (["-q", "x", "--preset", "guess"], ["guess", "exact, parallel, elastic"]),
+        (["-q", "x", "--set", "guess=1"], ["guess", "block_length", "threshold"]),
+        (["-q", "x", "--set", "block_length=many"], ["block_length", "many", "int"]),
+        (["-q", "x", "--set", "block_length"], ["block_length", "key=value"]),
+        (["-q", "x", "--window", "0"], ["window=0"]),
+        (["-q", "x", "--skip-threshold", "nan"], ["skip_threshold=nan"]),
+        (["-q", "x", "--device", "gpu"], ["gpu", "auto, cpu, cuda"]),
+        (["-q", "x", "--dtype", "int4"], ["int4", "auto, float32, bfloat16, float16"]),
+        (["-q", "x", "--model", "llada9"], ["llada9", "embedded", "GSAI-ML/LLaDA-8B-Instruct"]),
+        (["-q", "x", "--seed", "-1"], ["--seed"]),
+        (["-q", "x", "--trace-level", "all"], ["all", "windows, steps"]),
+        (["-q", "x", "--json", "--text"], ["--json", "--text"]),
+        (["-q", "x", "--questions", "q.jsonl"], ["--questions"]),
+    ],
+)
+def test_options_that_cannot_be_used(
+    quick: Run, note: Path, arguments: list[str], named: list[str]
+) -> None:
+    told = refused(quick, 2, "answer", note, *arguments)
+    assert all(part in told for part in named), told
+
+
+def test_no_source(quick: Run) -> None:
+    assert "SOURCE" in refused(quick, 2, "answer", "-q", "x")
+
+
+def test_window_larger_than_the_model(quick: Run, model: Path, note: Path) -> None:
+    told = refused(quick, 2, "answer", note, "-q", "x", "-m", model, "--window", "513")
+    assert "window=513" in told and "512" in told
+
+
+@pytest.mark.parametrize(
+    ("missing", "code"),
+    [("config.json", 1), ("tokenizer.json", 1), ("model.safetensors", 1), ("ones.toml", 1)],
+)
+def test_incomplete_model_folder(
+    quick: Run, model: Path, note: Path, tmp_path: Path, missing: str, code: int
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    (folder / missing).unlink()
+    assert missing in refused(quick, code, "answer", note, "-q", "x", "-m", folder)
+
+
+def test_output_in_no_folder(quick: Run, note: Path, tmp_path: Path) -> None:
+    target = tmp_path / "none" / "out.jsonl"
+    told = refused(quick, 1, "answer", note, "-q", "x", "-o", target)
+    assert str(target.parent) in told
+
+
+def test_output_that_is_a_folder(quick: Run, note: Path, tmp_path: Path) -> None:
+    assert "folder" in refused(quick, 1, "answer", note, "-q", "x", "--trace", tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--output", "--trace"])
+def test_output_never_overwrites_a_source(
+    quick: Run, text_file: Callable[[str, bytes], Path], option: str
+) -> None:
+    source = text_file("a.txt", b"Some text.")
+    refused(quick, 2, "answer", source, "-q", "x", option, source)
+    assert source.read_bytes() == b"Some text."
+
+
+def test_refused_run_leaves_the_old_output(quick: Run, note: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    target.write_bytes(b"of an earlier run\n")
+    refused(quick, 2, "answer", note, "-q", "x", "-m", "llada9", "-o", target)
+    assert target.read_bytes() == b"of an earlier run\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"", "no questions"),
+        (b'{"source": "a.txt", "question": "x"}\n{"source": "a.txt"}\n', "line 2"),
+        (b'{"source": "a.txt", "question"', "line 1"),
+        (b"[1]\n", "line 1"),
+        (b'{"source": "a.txt", "question": " "}\n', "question=' '"),
+    ],
+)
+def test_files_of_questions(quick: Run, content: bytes, named: str) -> None:
+    assert named in refused(quick, 2, "answer", "--questions", "-", stdin=content)
+
+
+def test_file_of_questions_that_is_not_there(quick: Run, tmp_path: Path) -> None:
+    path = tmp_path / "none.jsonl"
+    assert str(path) in refused(quick, 2, "answer", "--questions", path)
+
+
+def test_prompts(quick: Run) -> None:
+    assert "prompt" in refused(quick, 2, "generate")
+    assert "empty" in refused(quick, 2, "generate", " ")
+    assert "UTF-8" in refused(quick, 2, "generate", "-", stdin=b"\xff\xfe")
+    told = refused(quick, 2, "generate", "x", "--block-length", "8", "--set", "block_length=4")
+    assert "8" in told and "4" in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["answer", "--questions", "-"], ["generate", "-"], ["trace", "check", "-"]],
+)
+def test_closed_standard_input(quick: Run, arguments: list[str]) -> None:
+    assert "standard input is closed" in refused(quick, 2, *arguments, stdin=None)
+
+
+def test_traces_that_cannot_be_read(quick: Run, tmp_path: Path) -> None:
+    assert "no.jsonl" in refused(quick, 1, "trace", "show", tmp_path / "no.jsonl")
+    assert str(tmp_path) in refused(quick, 1, "trace", "check", tmp_path)
