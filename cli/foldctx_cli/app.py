@@ -94,6 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OutputError):
             _abandon_output()
         return error.exit_code
+    except OSError as error:  # the disk or the terminal, outside of what a command writes itself
+        if call.debug:
+            raise
+        _complain("error", f"{error} (foldctx --debug shows where)")
+        _abandon_output()
+        return FAILED
     if code == INTERRUPTED:
         _complain("interrupted", "what was written so far is whole lines")
     return code

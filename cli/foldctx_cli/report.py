@@ -103,5 +103,6 @@ def people_text(record: Mapping[str, Any]) -> Iterator[RenderableType]:
         for found in record["evidence"]:
             page = "" if found["page"] is None else f"  page {found['page']}"
             quote = " ".join(found["quote"].split())
-            yield Padding(plain(f'"{quote}"') + plain(page, "dim"), (0, 0, 0, 2))
+            line = plain(f'"{quote}"') + plain(page, "dim")
+            yield Padding(line, (0, 0, 0, 2), expand=False)
         yield ""

@@ -63,7 +63,8 @@ def _lines(file: str) -> Iterator[Iterable[bytes]]:
         yield stream
         return
     try:
-        with Path(file).open("rb") as opened:
-            yield opened
+        opened = Path(file).open("rb")
     except OSError as error:
         raise TraceError(f"{file}: cannot be read ({error.strerror}); check the path") from None
+    with opened:
+        yield opened

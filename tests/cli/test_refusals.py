@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Call, Run
 
 
 def refused(run: Run, code: int, *arguments: str | Path, **more: bytes | None) -> str:
@@ -21,31 +21,44 @@ def refused(run: Run, code: int, *arguments: str | Path, **more: bytes | None) -
     ("arguments", "named"),
     [
         (["-q", ""], ["question 1 is empty"]),
-        (["-q", "x", "-q", " \n"], ["question 2 is empty"]),
-        ([], ["-q"]),
         (["-q", "x", "--strategy", "guess"], ["guess", "fold, map, retrieve, truncate"]),
-        (["-q", "x", "--note-kind", "guess"], ["guess", "pointer, written"]),
-        (["-q", "x", "--question-policy", "guess"], ["guess", "error, cut"]),
         (["-q", "x", "--preset", "guess"], ["guess", "exact, parallel, elastic"]),
         (["-q", "x", "--set", "guess=1"], ["guess", "block_length", "threshold"]),
+        (["-q", "x", "--device", "gpu"], ["gpu", "auto, cpu, cuda"]),
+        (["-q", "x", "--model", "llada9"], ["llada9", "embedded", "GSAI-ML/LLaDA-8B-Instruct"]),
+    ],
+)
+def test_names_that_are_not_known(
+    quick: Run, note: Path, arguments: list[str], named: list[str]
+) -> None:
+    told = refused(quick, 2, "answer", note, *arguments)
+    assert all(part in told for part in named), told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["-q", "x", "-q", " \n"], ["question 2 is empty"]),
+        ([], ["-q"]),
+        (["-q", "x", "--note-kind", "guess"], ["guess", "pointer, written"]),
+        (["-q", "x", "--question-policy", "guess"], ["guess", "error, cut"]),
         (["-q", "x", "--set", "block_length=many"], ["block_length", "many", "int"]),
         (["-q", "x", "--set", "block_length"], ["block_length", "key=value"]),
         (["-q", "x", "--window", "0"], ["window=0"]),
         (["-q", "x", "--skip-threshold", "nan"], ["skip_threshold=nan"]),
-        (["-q", "x", "--device", "gpu"], ["gpu", "auto, cpu, cuda"]),
         (["-q", "x", "--dtype", "int4"], ["int4", "auto, float32, bfloat16, float16"]),
-        (["-q", "x", "--model", "llada9"], ["llada9", "embedded", "GSAI-ML/LLaDA-8B-Instruct"]),
         (["-q", "x", "--seed", "-1"], ["--seed"]),
         (["-q", "x", "--trace-level", "all"], ["all", "windows, steps"]),
         (["-q", "x", "--json", "--text"], ["--json", "--text"]),
         (["-q", "x", "--questions", "q.jsonl"], ["--questions"]),
     ],
 )
-def test_options_that_cannot_be_used(
-    quick: Run, note: Path, arguments: list[str], named: list[str]
+def test_values_that_make_no_sense(
+    call: Call, note: Path, arguments: list[str], named: list[str]
 ) -> None:
-    told = refused(quick, 2, "answer", note, *arguments)
-    assert all(part in told for part in named), told
+    code, out, told = call("answer", note, *arguments)
+    assert (code, out) == (2, "")
+    assert told.startswith("error: ") and all(part in told for part in named), told
 
 
 def test_no_source(quick: Run) -> None:
@@ -58,16 +71,19 @@ def test_window_larger_than_the_model(quick: Run, model: Path, note: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("missing", "code"),
-    [("config.json", 1), ("tokenizer.json", 1), ("model.safetensors", 1), ("ones.toml", 1)],
+    "missing", ["config.json", "tokenizer.json", "model.safetensors", "ones.toml"]
 )
 def test_incomplete_model_folder(
-    quick: Run, model: Path, note: Path, tmp_path: Path, missing: str, code: int
+    call: Call, quick: Run, model: Path, note: Path, tmp_path: Path, missing: str
 ) -> None:
     folder = tmp_path / "model"
     shutil.copytree(model, folder)
     (folder / missing).unlink()
-    assert missing in refused(quick, code, "answer", note, "-q", "x", "-m", folder)
+    if missing == "model.safetensors":
+        assert missing in refused(quick, 1, "answer", note, "-q", "x", "-m", folder)
+    else:
+        code, _, told = call("answer", note, "-q", "x", "-m", folder)
+        assert code == 1 and missing in told
 
 
 def test_output_in_no_folder(quick: Run, note: Path, tmp_path: Path) -> None:
@@ -106,8 +122,13 @@ def test_refused_run_leaves_the_old_output(quick: Run, note: Path, tmp_path: Pat
         (b'{"source": "a.txt", "question": " "}\n', "question=' '"),
     ],
 )
-def test_files_of_questions(quick: Run, content: bytes, named: str) -> None:
-    assert named in refused(quick, 2, "answer", "--questions", "-", stdin=content)
+def test_files_of_questions(
+    call: Call, text_file: Callable[[str, bytes], Path], content: bytes, named: str
+) -> None:
+    path = text_file("questions.jsonl", content)
+    code, out, told = call("answer", "--questions", path)
+    assert (code, out) == (2, "")
+    assert str(path) in told and named in told
 
 
 def test_file_of_questions_that_is_not_there(quick: Run, tmp_path: Path) -> None:
@@ -115,12 +136,14 @@ def test_file_of_questions_that_is_not_there(quick: Run, tmp_path: Path) -> None
     assert str(path) in refused(quick, 2, "answer", "--questions", path)
 
 
-def test_prompts(quick: Run) -> None:
-    assert "prompt" in refused(quick, 2, "generate")
-    assert "empty" in refused(quick, 2, "generate", " ")
+def test_prompts(call: Call) -> None:
+    assert "give a prompt" in call("generate")[2]
+    assert "empty" in call("generate", " ")[2]
+    assert "differ" in call("generate", "x", "--block-length", "8", "--set", "block_length=4")[2]
+
+
+def test_prompt_that_is_not_text(quick: Run) -> None:
     assert "UTF-8" in refused(quick, 2, "generate", "-", stdin=b"\xff\xfe")
-    told = refused(quick, 2, "generate", "x", "--block-length", "8", "--set", "block_length=4")
-    assert "8" in told and "4" in told
 
 
 @pytest.mark.parametrize(

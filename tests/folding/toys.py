@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +159,7 @@ def filler(count: int, start: int = 0) -> str:
 def document(text: str, cuts: Sequence[int] = (), source: str = "doc.txt") -> Document:
     """A document whose pages end at `cuts`."""
     places = [0, *cuts, len(text)]
-    pages = tuple(
-        Page(i + 1, start, end)
-        for i, (start, end) in enumerate(zip(places, places[1:], strict=False))
-    )
+    pages = tuple(Page(i + 1, start, end) for i, (start, end) in enumerate(pairwise(places)))
     return Document(source, text, pages, "text/plain", "0" * 64, ())
 
 

@@ -28,9 +28,8 @@ from foldctx_pipelines.training.train import Plan, Stage, Trainer
 VOCABULARY = 8192
 DIMS = Dims(width=256, layers=6, heads=4, kv_heads=4, mlp=640, embeddings=VOCABULARY, tied=True)
 STAGES = (
-    Stage(steps=700, length=192, rows=22, questions=4, answer_length=112, answer_rows=12),
-    Stage(steps=800, length=320, rows=8, questions=6, answer_length=88, answer_rows=40),
-    Stage(steps=900, length=480, rows=8, questions=8, answer_length=112, answer_rows=16),
+    Stage(steps=750, length=192, rows=14, questions=4, answer_length=88, answer_rows=32),
+    Stage(steps=700, length=480, rows=8, questions=8, answer_length=104, answer_rows=24),
 )
 app = typer.Typer(add_completion=False)
 
@@ -79,8 +78,8 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
     wordnet: Annotated[
         Path, typer.Option(help="Folder with data.noun, index.noun and index.adj of WordNet 3.")
     ],
-    steps: Annotated[str, typer.Option(help="Steps of the three stages.")] = "700,800,900",
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 6e-4,
+    steps: Annotated[str, typer.Option(help="Steps of the stages.")] = "750,700",
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
     decay: Annotated[int, typer.Option(help="Steps of the final linear decay.")] = 500,
     seed: Annotated[int, typer.Option()] = 0,
     device: Annotated[str, typer.Option()] = "cpu",

@@ -52,7 +52,7 @@ def release(
     UsageError when the run has no state, or too few cases were asked for.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    fixed = {
+    fixed: dict[str, float | str] = {
         "template": TEMPLATE,
         "memory_tokens": MEMORY_TOKENS,
         "memory_fill": MEMORY_FILL,

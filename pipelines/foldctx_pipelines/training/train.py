@@ -46,8 +46,8 @@ class Plan:
     """Everything that decides the weights besides the data."""
 
     stages: tuple[Stage, ...]
-    rate: float = 6e-4
-    warmup: int = 40
+    rate: float = 1e-3
+    warmup: int = 60
     decay: int = 400
     weight_decay: float = 0.01
     seed: int = 0
@@ -60,10 +60,11 @@ class Plan:
 
     def stage(self, step: int) -> Stage:
         """The stage that a step belongs to."""
+        end = 0
         for stage in self.stages:
-            if step < stage.steps:
+            end += stage.steps
+            if step < end:
                 return stage
-            step -= stage.steps
         raise UsageError(f"step {step} lies beyond the plan of {self.steps} steps")
 
     def rate_at(self, step: int) -> float:

@@ -1,0 +1,177 @@
+"""Windows are as long as asked, in the pipeline's own prompts, with the right targets."""
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from foldctx_pipelines.training import tasks
+from foldctx_pipelines.training.facts import Fact
+from foldctx_pipelines.training.sources import Ids, Sources, World, draw_fact
+from foldctx_pipelines.training.tasks import (
+    Window,
+    add_cloze,
+    answer_window,
+    read_window,
+    write_window,
+)
+
+FROM_PROSE = ("cloze", "mention")
+
+
+@dataclass
+class Parts:
+    """A window taken apart at its special tokens."""
+
+    questions: list[Ids]
+    notes: list[tuple[int, Ids]]
+    units: list[tuple[int, Ids]]
+    canvas: Ids
+
+
+def parse(world: World, window: Window, last: str, note: str = "q") -> Parts:
+    """Items of (number, ids) between the section tokens; the canvas has its targets filled in."""
+    filled = list(window.ids)
+    for at, token, _ in window.targets:
+        assert filled[at] == world.mask_id
+        filled[at] = token
+    label = {world.tokenizer.token_id(f"<|q{i}|>"): ("q", i - 1) for i in range(1, 9)}
+    label |= {token: ("s", k) for token, k in world.prompts.markers.items()}
+    memory, end = (filled.index(world.tokenizer.token_id(t)) for t in ("<|memory|>", last))
+    text = world.tokenizer.token_id("<|text|>")
+    middle = filled.index(text) if text in filled else end
+
+    def items(start: int, stop: int, kind: str) -> list[tuple[int, Ids]]:
+        rows: list[tuple[int, list[int]]] = []
+        for token in filled[start:stop]:
+            if token in label:
+                assert label[token][0] == kind
+                rows.append((label[token][1], []))
+            else:
+                rows[-1][1].append(token)
+        return [(number, tuple(ids)) for number, ids in rows]
+
+    asked = items(0, memory, "q")
+    assert [number for number, _ in asked] == list(range(len(asked)))
+    units = items(middle + 1, end, "s") if middle < end else []
+    notes = items(memory + 1, middle, note)
+    return Parts([ids for _, ids in asked], notes, units, tuple(filled[end + 1 :]))
+
+
+def joined(pieces: list[tuple[str, Ids]]) -> list[int]:
+    return [token for _, ids in pieces for token in ids]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Fact]:
+    """The facts that windows draw, in order."""
+    facts: list[Fact] = []
+
+    def recording(rng: random.Random, sources: Sources) -> Fact:
+        facts.append(draw_fact(rng, sources))
+        return facts[-1]
+
+    monkeypatch.setattr(tasks, "draw_fact", recording)
+    return facts
+
+
+@pytest.mark.parametrize(("length", "questions"), [(192, 1), (192, 4), (320, 6), (480, 8)])
+def test_reading_windows_are_the_pipelines_prompts_and_point_at_the_facts(
+    ground, drawn: list[Fact], length: int, questions: int
+) -> None:
+    world, rng = ground.world, random.Random(f"{length}/{questions}")
+    pointed = absent = 0
+    for _ in range(12):
+        drawn.clear()
+        window = read_window(rng, world, length, questions)
+        facts = drawn[:questions]
+        parts = parse(world, window, "<|notes|>")
+        assert len(window.ids) == length
+        assert parts.questions == world.encode([fact.question for fact in facts])
+        first = parts.units[0][0]
+        prompt = world.prompts.read(
+            parts.questions, parts.notes, [ids for _, ids in parts.units], first_unit=first
+        )
+        canvas = world.prompts.canvas(questions)
+        assert window.ids[: -canvas.length] == joined(prompt)
+        assert all(parts.canvas[at] == token for at, token in canvas.pinned.items())
+        statements = world.encode([fact.statement for fact in facts])
+        for fact, statement, slot in zip(facts, statements, canvas.slots, strict=True):
+            found = [k for k, ids in parts.units if ids[: len(statement)] == statement]
+            wanted = parts.canvas[slot[0]]
+            if wanted == world.prompts.none_ids[0]:
+                absent += 1
+                assert not found or fact.relation in FROM_PROSE
+            else:
+                pointed += 1
+                assert world.prompts.markers[wanted] in found
+            assert [parts.canvas[at] for at in slot[1:]] == [world.eos_id] * (len(slot) - 1)
+    assert pointed and absent
+
+
+def test_writing_windows_hold_the_sentence_or_none(ground, drawn: list[Fact]) -> None:
+    world, rng = ground.world, random.Random(7)
+    said = {True: 0, False: 0}
+    for _ in range(20):
+        drawn.clear()
+        window = write_window(rng, world, 256)
+        parts = parse(world, window, "<|answer|>")
+        assert len(window.ids) == 256 and len(parts.canvas) == world.prompts.written_length
+        prompt = world.prompts.read(
+            parts.questions,
+            parts.notes,
+            [ids for _, ids in parts.units],
+            first_unit=parts.units[0][0],
+            task="write",
+        )
+        assert window.ids[: -len(parts.canvas)] == joined(prompt)
+        fact = next(f for f in drawn if world.encode([f.question]) == parts.questions)
+        (statement,) = world.encode([fact.statement])
+        present = any(ids[: len(statement)] == statement for _, ids in parts.units)
+        target = statement if present else world.prompts.none_ids
+        if present or fact.relation not in FROM_PROSE:
+            assert parts.canvas[: len(target)] == target or fact.relation in FROM_PROSE
+            assert set(parts.canvas[len(target) :]) == {world.eos_id} or not present
+        said[present] += 1
+    assert all(said.values())
+
+
+def test_answering_windows_hold_the_answer_or_none(ground, drawn: list[Fact]) -> None:
+    world, rng = ground.world, random.Random(8)
+    said = {True: 0, False: 0}
+    for _ in range(40):
+        drawn.clear()
+        window = answer_window(rng, world, 112)
+        parts = parse(world, window, "<|answer|>", note="s")
+        assert len(window.ids) == 112
+        notes = [ids for _, ids in parts.notes]
+        prompt = world.prompts.answer(parts.questions[0], notes, parts.notes[0][0])
+        assert window.ids[: -len(parts.canvas)] == joined(prompt)
+        fact = next(f for f in drawn if world.encode([f.question]) == parts.questions)
+        statement, answer = world.encode([fact.statement, fact.answer])
+        known = statement in notes
+        target = answer if known else world.prompts.none_ids
+        if fact.relation not in FROM_PROSE:
+            assert parts.canvas[: len(target)] == target
+            assert set(parts.canvas[len(target) :]) == {world.eos_id}
+            assert not known or fact.answer in fact.statement
+        said[known] += 1
+    assert all(said.values())
+
+
+def test_cloze_masks_words_of_the_window_and_nothing_special(ground) -> None:
+    world, rng = ground.world, random.Random(9)
+    specials = set(world.prompts.markers) | {
+        world.tokenizer.token_id(token) for token in ("<|memory|>", "<|text|>", "<|notes|>")
+    }
+    for _ in range(10):
+        plain = read_window(rng, world, 192, 2)
+        window = add_cloze(rng, world, plain, 32)
+        assert len(window.ids) == 192 and len(window.targets) <= 32
+        places = [at for at, _, _ in window.targets]
+        assert len(set(places)) == len(places)
+        added = window.targets[len(plain.targets) :]
+        assert window.targets[: len(plain.targets)] == plain.targets
+        for at, token, _ in added:
+            assert plain.ids[at] == token and window.ids[at] == world.mask_id
+            assert token not in specials
