@@ -77,31 +77,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(given or ["--help"], call)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        _abandon_output()
-        return FAILED
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except _UsageMistake as mistake:
-        if call.debug:
+    except (FoldctxError, _UsageMistake, OSError) as error:
+        if call.debug and not isinstance(error, BrokenPipeError):
             raise
-        _complain("error", _explain(mistake))
-        return USAGE
-    except FoldctxError as error:
-        if call.debug:
-            raise
-        _complain("error", str(error))
-        if isinstance(error, OutputError):
-            _abandon_output()
-        return error.exit_code
-    except OSError as error:  # the disk or the terminal, outside of what a command writes itself
-        if call.debug:
-            raise
-        _complain("error", f"{error} (foldctx --debug shows where)")
-        _abandon_output()
-        return FAILED
+        return _tell(error)
     if code == INTERRUPTED:
         _complain("interrupted", "what was written so far is whole lines")
+    return code
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong, unless nobody reads on, and give the exit code."""
+    if isinstance(error, FoldctxError):
+        message, code = str(error), error.exit_code
+    elif isinstance(error, OSError):  # the disk or the terminal, outside of a command's own output
+        message, code = f"{error} (foldctx --debug shows where)", FAILED
+    else:
+        message, code = _explain(error), USAGE
+    if not isinstance(error, BrokenPipeError):
+        _complain("error", message)
+    if isinstance(error, OSError | OutputError):
+        _abandon_output()
     return code
 
 

@@ -63,7 +63,7 @@ def _lines(file: str) -> Iterator[Iterable[bytes]]:
         yield stream
         return
     try:
-        opened = Path(file).open("rb")
+        opened = Path(file).open("rb")  # noqa: SIM115  (only this may fail under this name)
     except OSError as error:
         raise TraceError(f"{file}: cannot be read ({error.strerror}); check the path") from None
     with opened:

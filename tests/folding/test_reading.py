@@ -1,15 +1,12 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from foldctx.errors import DocumentError, UsageError, WindowError
+from foldctx.errors import UsageError
 from foldctx.folding.answering import Answer, answer_session
 from foldctx.folding.happened import Happened
 from foldctx.folding.session import Session
-from foldctx.models.tokenizer import Tokenizer
-from tests.folding.toys import Toy, document, filler, open_toy
+from tests.folding.toys import Toy, filler, open_toy
 
 MakeToy = Callable[..., Toy]
 ALPHA, BETA = "The colour of alpha is deep blue. ", "The price of beta is 1250 dollars. "
@@ -45,7 +42,7 @@ def test_pointer_notes_are_the_sentences_verbatim(make_toy: MakeToy) -> None:
 
 def test_a_chunk_is_folded_into_its_notes(make_toy: MakeToy) -> None:
     toy = make_toy()
-    session = open_toy(toy, filler(3) + " " + ALPHA + filler(2, 50), ["What has alpha?"])
+    session = open_toy(toy, f"{filler(1)} {ALPHA}{filler(1, 5)}", ["What has alpha?"])
     _, events = run(session)
     (window,), (fold,) = of(events, "window", kind="read"), of(events, "fold", kind="chunk")
     ids = toy.prompts.text_ids([ALPHA])[0]
@@ -79,12 +76,12 @@ def test_written_notes_are_evidence_only_where_the_text_has_them(make_toy: MakeT
 
 
 def test_a_written_note_is_never_longer_than_its_chunk(make_toy: MakeToy) -> None:
-    session = open_toy(make_toy(), "rephrase alpha", ["alpha"], note_kind="written")
+    session = open_toy(make_toy(), "x &", ["x"], note_kind="written")
     _, events = run(session)
     (fold,) = of(events, "fold", kind="chunk")
     (note,) = session.asked[0].memory.notes
     assert len(note.ids) == fold.fields["after"] <= fold.fields["before"]
-    assert note.text != "it says so of alpha" and "it says so of alpha".startswith(note.text)
+    assert note.text != "it says so of x" and "it says so of x".startswith(note.text)
 
 
 def test_a_window_at_the_threshold_costs_one_forward(make_toy: MakeToy) -> None:
@@ -169,106 +166,3 @@ def test_a_long_question_is_refused_or_cut_and_that_is_told(make_toy: MakeToy) -
     (opened,) = of(events, "document")
     assert "its middle was cut" in opened.fields["warnings"][0]
     assert answer.question == long and answer.text == "deep blue"
-
-
-def test_a_window_that_is_too_small_or_too_large_is_refused(make_toy: MakeToy) -> None:
-    with pytest.raises(WindowError, match="raise --window"):
-        open_toy(make_toy(), ALPHA, ["Of alpha?"], window=40)
-    with pytest.raises(UsageError, match="window=4096 exceeds what toy was trained for, 160"):
-        open_toy(make_toy(), ALPHA, ["Of alpha?"], window=4096)
-
-
-@pytest.mark.parametrize("text", ["", " \n\t "])
-def test_a_document_without_text_is_refused(make_toy: MakeToy, text: str) -> None:
-    with pytest.raises(DocumentError, match="holds no text"):
-        open_toy(make_toy(), text, ["Of alpha?"])
-
-
-def test_every_forward_keeps_to_a_lowered_window(make_toy: MakeToy) -> None:
-    toy = make_toy(window=512)
-    session = open_toy(toy, filler(30) + ALPHA, ["Of alpha?"], window=160, gen_length=400)
-    (answer,), events = run(session)
-    assert answer.text == "deep blue"
-    assert max(fed for fed, _ in toy.feeds) == answer.fed_max <= 160
-    assert max(high for _, high in toy.feeds) == answer.position_max < 160
-    assert len(of(events, "fold", kind="span")) >= 2
-
-
-@pytest.mark.parametrize("strategy", ["fold", "map", "retrieve", "truncate"])
-@pytest.mark.parametrize("kind", ["pointer", "written"])
-@pytest.mark.parametrize("preset", ["exact", "parallel", "elastic"])
-def test_the_window_holds_and_costs_add_up(
-    make_toy: MakeToy, strategy: str, kind: str, preset: str
-) -> None:
-    toy = make_toy()
-    text = " ".join(f"{filler(3, 10 * i)} {ALPHA}{BETA}" for i in range(5))
-    session = open_toy(
-        toy, text, ["Of alpha?", "Of beta?"], preset, strategy=strategy, note_kind=kind
-    )
-    answers, events = run(session)
-    windows = of(events, "window")
-    assert sum(fed for fed, _ in toy.feeds) == sum(w.fields["tokens_fed"] for w in windows)
-    assert sum(fed for fed, _ in toy.feeds) == pytest.approx(sum(a.tokens_fed for a in answers))
-    assert max(fed for fed, _ in toy.feeds) == max(w.fields["fed_max"] for w in windows) <= 160
-    assert max(at for _, at in toy.feeds) == max(w.fields["position_max"] for w in windows) < 160
-    assert [answer.text for answer in answers] == ["deep blue", "1250 dollars"]
-
-
-def test_steps_of_an_answer_do_not_lengthen_the_reading(make_toy: MakeToy) -> None:
-    session = open_toy(make_toy(), filler(3) + " " + ALPHA, ["Of alpha?"], "exact", {"steps": 12})
-    (answer,), events = run(session)
-    assert [w.fields["forwards"] for w in of(events, "window")] == [2, 12]
-    assert answer.text == "deep blue"
-
-
-WORDS = [
-    "alpha is red.",
-    "beta",
-    "\n\n",
-    "# Head",
-    "quiet boats.",
-    "<|mdm_mask|>",
-    "  ",
-    "你好。",
-    "x" * 40,
-    "1.",
-    "perhaps",
-    "\u0301",
-    "End!",
-]
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    st.lists(st.sampled_from(WORDS), min_size=1, max_size=60).map(" ".join),
-    st.sampled_from(["fold", "map", "retrieve", "truncate"]),
-    st.sampled_from(["pointer", "written"]),
-    st.integers(8, 60),
-)
-def test_any_text_is_read_whole_and_inside_the_window(
-    tokenizer: Tokenizer, text: str, strategy: str, kind: str, memory: int
-) -> None:
-    if not text.strip():
-        return
-    toy = Toy(tokenizer, window=120)
-    session = open_toy(
-        toy,
-        document(text),
-        ["Of alpha?", "Of beta?"],
-        strategy=strategy,
-        note_kind=kind,
-        memory_tokens=memory,
-        skip_threshold=0.9,
-    )
-    answers, events = run(session)
-    assert len(answers) == 2
-    assert max(fed for fed, _ in toy.feeds) <= 120 > max(at for _, at in toy.feeds)
-    if strategy in ("fold", "map"):
-        reads = of(events, "window", kind="read")
-        read = {at for w in reads for at in range(w.fields["start"], w.fields["end"])}
-        assert read == set(range(len(text)))
-    for asked in session.asked.values():
-        if strategy != "map":
-            assert asked.memory.cost <= memory
-        for note in asked.memory.notes:
-            assert not note.verbatim or text[note.start : note.end] == note.text

@@ -2,14 +2,14 @@
 
 A unit helps when it holds the question's last word. Words change what it does: "whisper" units are
 seen only in windows of one question, "perhaps" makes it unsure that nothing helps, "maybe" makes
-an answer unsure, "rephrase" makes a written note other words than the document's.
+an answer unsure, "rephrase" and "&" make a written note other words than the document's.
 """
 
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from foldctx.folding.session import Session, Setup
 from foldctx.models.forward import Feed
 from foldctx.models.info import ModelInfo
 from foldctx.models.tokenizer import Tokenizer
-from foldctx_pipelines.training.bpe import save_tokenizer, train_tokenizer
+from foldctx_pipelines.training.bpe import SPECIAL, save_tokenizer, train_tokenizer
 
 CORPUS = """The colour of alpha is deep blue. The harbour was quiet in the morning and the boats lay
 still. Which colour has alpha? Nobody in the village could say who had built the old stone bridge.
@@ -76,11 +76,21 @@ class Toy:
         if feed.cache is not None:  # what the cache remembers are the tokens themselves
             keys = tokens.float().view(1, -1, 1)
             tokens = feed.cache.attend(0, keys, keys)[0].view(-1).long()
-        text = self.tokenizer.decode(tokens.tolist(), keep_special=True)
+        text = self._spelled(tokens.tolist())
         rows = []
         for position in feed.positions[feed.logit_rows].tolist():
             rows.append(self._logits(self._say(text, tokens.tolist(), position)))
         return torch.stack(rows)
+
+    def _spelled(self, tokens: list[int]) -> str:
+        """Text in which a special token is ⟨s1⟩, and one that only is spelled so is not."""
+        parts = []
+        for special, run in groupby(tokens, key=lambda token: token < len(SPECIAL)):
+            if special:
+                parts += [f"⟨{SPECIAL[token][2:-2]}⟩" for token in run]
+            else:
+                parts.append(self.tokenizer.decode(list(run)))
+        return "".join(parts)
 
     def _logits(self, chances: dict[int, float]) -> Tensor:
         size = self.info.vocab_size
@@ -94,21 +104,21 @@ class Toy:
         return self.tokenizer.token_id(f"<|{name}|>")
 
     def _say(self, text: str, tokens: list[int], position: int) -> dict[int, float]:
-        asked, rest = text.split("<|memory|>", 1)
-        questions = [word(q) for q in re.split(r"<\|q\d\|>", asked)[1:]]
-        if "<|notes|>" in rest:
+        asked, rest = text.split("⟨memory⟩", 1)
+        questions = [word(q) for q in re.split(r"⟨q\d⟩", asked)[1:]]
+        if "⟨notes⟩" in rest:
             offset = position - tokens.index(self._id("notes")) - 1
-            return self._point(questions, rest.split("<|text|>")[1].split("<|notes|>")[0], offset)
+            return self._point(questions, rest.split("⟨text⟩")[1].split("⟨notes⟩")[0], offset)
         offset = position - tokens.index(self._id("answer")) - 1
-        if "<|text|>" in rest:
-            chunk = rest.split("<|text|>")[1].split("<|answer|>")[0]
+        if "⟨text⟩" in rest:
+            chunk = rest.split("⟨text⟩")[1].split("⟨answer⟩")[0]
             return self._write(questions[0], chunk, offset)
-        notes = re.split(r"<\|[qs]\d+\|>", rest.split("<|answer|>")[0])[1:]
+        notes = re.split(r"⟨[qs]\d+⟩", rest.split("⟨answer⟩")[0])[1:]
         return self._answer(questions[0], notes, offset)
 
     def _point(self, questions: list[str], chunk: str, offset: int) -> dict[int, float]:
         question, slot = questions[offset // 3], offset % 3 - 1
-        units = list(enumerate(re.split(r"<\|s\d+\|>", chunk)[1:], start=1))
+        units = list(enumerate(re.split(r"⟨s\d+⟩", chunk)[1:], start=1))
         helps = [k for k, unit in units if holds(unit, question, alone=len(questions) == 1)]
         if not helps:
             p = 0.6 if "perhaps" in chunk else self.none
@@ -118,11 +128,11 @@ class Toy:
         return {self._id(f"s{helps[slot]}"): self.sure, self._id("none"): (1 - self.sure) / 2}
 
     def _write(self, question: str, chunk: str, offset: int) -> dict[int, float]:
-        units = [unit.strip() for unit in re.split(r"<\|s\d+\|>", chunk)[1:]]
+        units = [unit.strip() for unit in re.split(r"⟨s\d+⟩", chunk)[1:]]
         helps = [unit for unit in units if holds(unit, question, alone=True)]
         if not helps:
             return {self._id("none") if offset == 0 else self.info.eos_id: self.none}
-        said = "it says so of " + question if "rephrase" in helps[0] else helps[0]
+        said = "it says so of " + question if re.search("rephrase|&", helps[0]) else helps[0]
         return self._spell(" " + said, offset, self.sure)
 
     def _answer(self, question: str, notes: list[str], offset: int) -> dict[int, float]:

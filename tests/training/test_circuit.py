@@ -52,7 +52,6 @@ def test_units_are_pointed_at_ten_times_better_than_by_chance(ground, started) -
             right += markers[int(logits[markers].argmax())] == token
             total += 1
     assert total >= 20
-    print("RATE", right, total)
     assert right / total >= 10 / len(markers), f"{right} of {total}"
 
 

@@ -1,6 +1,7 @@
 """A run becomes a folder that loads, with thresholds and a card; never a half-made one."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -152,8 +153,10 @@ def options(ground, run: Path) -> list[str]:
 def test_the_command_refuses_what_cannot_be(ground, tmp_path: Path) -> None:
     call = CliRunner().invoke(command.app, [*options(ground, tmp_path), "--export-only"])
     assert isinstance(call.exception, UsageError) and "train first" in str(call.exception)
-    for steps in ("1,2", "1,2,x", "1,2,-3"):
-        call = CliRunner().invoke(command.app, [*options(ground, tmp_path), "--steps", steps])
+    ones = ["1"] * len(command.STAGES)
+    for counts in ([*ones, "1"], [*ones[1:], "x"], [*ones[1:], "-3"]):
+        steps = ",".join(counts)
+        call = CliRunner().invoke(command.app, [*options(ground, tmp_path), f"--steps={steps}"])
         assert isinstance(call.exception, UsageError) and steps in str(call.exception)
     assert not list(tmp_path.iterdir())
 
@@ -162,20 +165,22 @@ def test_the_command_refuses_what_cannot_be(ground, tmp_path: Path) -> None:
 def test_the_command_trains_evaluates_and_exports(
     ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "DIMS", Dims(256, 4, 4, 4, 16, command.VOCABULARY, tied=True))
-    stages = tuple(Stage(1, 192, 2, 2, answer_rows=2) for _ in range(3))
+    monkeypatch.setattr(command, "DIMS", replace(command.DIMS, mlp=16))
+    stages = (Stage(1, 192, 2, 2, answer_rows=2), Stage(1, 224, 2, 2, answer_rows=2))
     monkeypatch.setattr(command, "STAGES", stages)
     monkeypatch.setattr(command, "release", partial(release, cases=4))
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         (tmp_path / name).write_bytes((ground.run / name).read_bytes())
-    given = [*options(ground, tmp_path), "--steps", "1,0,1", "--eager", "--every", "1"]
-    call = CliRunner().invoke(command.app, given, catch_exceptions=False)
+    common = [*options(ground, tmp_path), "--steps", "1,1"]
+    call = CliRunner().invoke(
+        command.app, [*common, "--eager", "--every", "1"], catch_exceptions=False
+    )
     assert call.exit_code == 0
     assert sorted(path.name for path in (tmp_path / "export").iterdir()) == FILES
     last = json.loads((tmp_path / "log.jsonl").read_text("utf-8").splitlines()[-1])
     assert last["step"] == 2 and {"pointer", "none"} <= set(last)
     load_model(tmp_path / "export", device="cpu")
-    given = [*options(ground, tmp_path), "--export-only", "--out", str(tmp_path / "other")]
+    given = [*common, "--export-only", "--out", str(tmp_path / "other")]
     assert CliRunner().invoke(command.app, given, catch_exceptions=False).exit_code == 0
     weights = [tmp_path / folder / "model.safetensors" for folder in ("export", "other")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
