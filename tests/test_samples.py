@@ -101,9 +101,7 @@ def test_output_three_windows_long_keeps_every_token(command: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("strategy", ["fold", "map", "retrieve", "truncate"])
-def test_records_count_what_the_modules_see(
-    strategy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_count_what_the_modules_see(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hooks on the embedding and on the rotary tables find the counts of the answers."""
     model = foldctx.load()
     seen: dict[str, int] = {"fed": 0, "position": 0}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from foldctx.folding.happened import Happened
 from foldctx.folding.layout import Question
 from foldctx.folding.memory import MemoryChange, Note
-from foldctx.folding.reading import Passage, WindowTask
+from foldctx.folding.reading import WindowTask
 from foldctx.folding.session import Group, Session
 
 _NOT_CHOSEN = "not chosen when the notes were read together"
@@ -44,7 +44,14 @@ def _choose(
         if len(notes) == 1:
             kept.add(notes[0].id)
             continue
-        tasks.append(session.task_alone("condense", question, _joined(notes), group))
+        tasks.append(
+            session.task_alone(
+                "condense",
+                question,
+                session.passage([(note.start, note.end) for note in notes]),
+                group,
+            )
+        )
         batches[tasks[-1].index] = notes
     for event in session.read(tasks, careful=True):
         if isinstance(event, Happened):
@@ -68,11 +75,3 @@ def pack(session: Session, group: Group, notes: Sequence[Note]) -> list[list[Not
         batches[-1].append(note)
         cost += size
     return batches
-
-
-def _joined(notes: Sequence[Note]) -> Passage:
-    return Passage(
-        tuple((note.start, note.end) for note in notes),
-        tuple(note.text for note in notes),
-        tuple(note.ids for note in notes),
-    )

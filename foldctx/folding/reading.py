@@ -1,7 +1,7 @@
 """Reading windows with the model: requests in, notes and what they cost out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from foldctx.decoding import (
@@ -20,7 +20,6 @@ from foldctx.decoding import (
     decode,
 )
 from foldctx.decoding.stop import Stop
-from foldctx.documents import Chunk
 from foldctx.folding.layout import Layout, Question, segments
 from foldctx.folding.memory import Note
 from foldctx.folding.prompts import Prompts
@@ -30,11 +29,25 @@ WindowKind = Literal["read", "reread", "condense", "answer"]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a window reads: units of text in order, with their places in the document and ids."""
+    """What a window reads: units of the document in order, by their places.
+
+    Texts and ids are taken from the document when they are wanted, so that a long document costs
+    no more memory than its text and the places of its units.
+    """
 
     units: tuple[tuple[int, int], ...]
-    texts: tuple[str, ...]
-    ids: tuple[tuple[int, ...], ...]
+    document: str = field(repr=False)
+    prompts: Prompts = field(repr=False)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The units' texts."""
+        return tuple(self.document[start:end] for start, end in self.units)
+
+    @property
+    def ids(self) -> tuple[tuple[int, ...], ...]:
+        """The units' ids, encoded anew at every call."""
+        return tuple(self.prompts.text_ids(self.texts))
 
     @property
     def start(self) -> int:
@@ -94,13 +107,6 @@ class WindowResult:
     p_none: tuple[float, ...]
     decoded: Decoded
     skipped: bool
-
-
-def make_passage(chunk: Chunk, prompts: Prompts, text: str) -> Passage:
-    """The passage of a chunk."""
-    spans = tuple((unit.start, unit.end) for unit in chunk.units)
-    texts = tuple(text[start:end] for start, end in spans)
-    return Passage(spans, texts, tuple(prompts.text_ids(texts)))
 
 
 class Reader:
@@ -222,15 +228,12 @@ class Reader:
     ) -> tuple[Note, ...]:
         passage, end = task.passage, self.predictor.info.stop_ids
         head = next((i for i, token in enumerate(slot) if token in end), len(slot))
+        pointed = self.prompts.pointed(slot[:head], len(passage.units))
+        texts = [passage.texts[k] for k in pointed]
+        rows = zip(pointed, texts, self.prompts.text_ids(texts), strict=True)
         return tuple(
-            Note(
-                passage.texts[k],
-                passage.ids[k],
-                *passage.units[k],
-                window=task.index,
-                score=1.0 - p_none,
-            )
-            for k in self.prompts.pointed(slot[:head], len(passage.units))
+            Note(text, ids, *passage.units[k], window=task.index, score=1.0 - p_none)
+            for k, text, ids in rows
         )
 
     def _written_note(self, task: WindowTask, decoded: Decoded, p_none: float) -> tuple[Note, ...]:

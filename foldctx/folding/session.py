@@ -25,7 +25,6 @@ from foldctx.folding.reading import (
     WindowKind,
     WindowResult,
     WindowTask,
-    make_passage,
 )
 from foldctx.models.forward import Feed
 from foldctx.models.info import ModelInfo
@@ -165,7 +164,13 @@ class Session:
         chunks = chunk_document(
             self.document, cost=cost, budget=budget, max_units=self.prompts.max_units
         )
-        return tuple(make_passage(chunk, self.prompts, self.document.text) for chunk in chunks)
+        return tuple(
+            self.passage([(unit.start, unit.end) for unit in chunk.units]) for chunk in chunks
+        )
+
+    def passage(self, units: Sequence[tuple[int, int]]) -> Passage:
+        """The passage that these places of the document make up."""
+        return Passage(tuple(units), self.document.text, self.prompts)
 
     def _count_tokens(self) -> int:
         sizes = {

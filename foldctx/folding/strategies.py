@@ -60,23 +60,20 @@ def windows_of(session: Session, group: Group) -> Sequence[Passage]:
 
 def cut_middle(session: Session, group: Group) -> Passage:
     """One window of the document: half of it from the head, half from the tail."""
-    units = {
-        span: (text, ids)
-        for passage in group.passages
-        for span, text, ids in zip(passage.units, passage.texts, passage.ids, strict=True)
-    }
-    spans, marker = list(units), session.prompts.unit_overhead()
-    sizes = [len(units[span][1]) + marker for span in spans]
+    passages, marker = group.passages, session.prompts.unit_overhead()
+    places = list(dict.fromkeys(span for passage in passages for span in passage.units))
     room, slots = group.layout.chunk, session.prompts.max_units
-    head = _fitting(sizes, room // 2, slots // 2)
-    room -= sum(sizes[:head])
-    tail = _fitting(sizes[head:][::-1], room, slots - head)
-    room -= sum(sizes[len(sizes) - tail :])
-    head += _fitting(sizes[head : len(sizes) - tail], room, slots - head - tail)
-    kept = [*spans[:head], *spans[len(spans) - tail :]]
-    return Passage(
-        tuple(kept), tuple(units[span][0] for span in kept), tuple(units[span][1] for span in kept)
-    )
+
+    def sizes(spans: Sequence[tuple[int, int]]) -> list[int]:
+        """Tokens of the first of them, as many as a window could hold."""
+        return [len(ids) + marker for ids in session.passage(spans[:slots]).ids]
+
+    head = _fitting(sizes(places), room // 2, slots // 2)
+    room -= sum(sizes(places[:head]))
+    tail = _fitting(sizes(places[head:][::-1]), room, slots - head)
+    room -= sum(sizes(places[len(places) - tail :]))
+    head += _fitting(sizes(places[head : len(places) - tail]), room, slots - head - tail)
+    return session.passage([*places[:head], *places[len(places) - tail :]])
 
 
 def _fitting(sizes: Sequence[int], room: int, slots: int) -> int:

@@ -77,7 +77,16 @@ def test_the_answer_record_has_the_published_fields_in_order():
         "seconds,peak_memory"
     )
     assert record["usage"]["passes"] == 1.5
+    published = list(load("answer")["$defs"]["answer"]["properties"])
+    assert list(record) == [name for name in published if name != "generated"]
+    validate(record)
+
+
+def test_every_generated_token_is_in_the_record_of_a_given_length():
+    record = built(outcome=replace(OUTCOME, generated=(5, 6, 1, 1)))
+    assert record["generated"] == {"length": 4, "tokens": [5, 6, 1, 1]}
     assert list(record) == list(load("answer")["$defs"]["answer"]["properties"])
+    assert record["canonical_sha256"] != built()["canonical_sha256"]
     validate(record)
 
 

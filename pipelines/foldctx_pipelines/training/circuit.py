@@ -9,9 +9,8 @@ previous and of the next token, one constant, and the rooms of a pointer:
 - layer 1 holds induction heads: they find where the visible neighbour stood before and copy what
   followed;
 - layer 2 matches equal words, so that a word of the text learns which question it occurs in;
-- layer 3 blurs this over neighbouring words: a place where many words of a question stand;
-- layer 4 lets a question's slot attend to such places and copy the label of their unit, or, where
-  no place is sure enough, the sink whose label is `none`.
+- layer 3 lets a question's slot attend to such words and copy the label of their unit, or, where
+  no word is sure enough, the sink whose label is `none`.
 """
 
 import math
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor
 
 from foldctx.models.architecture import Block, Transformer
-from foldctx_pipelines.training.words import CALENDAR, STOP
+from foldctx_pipelines.training.words import STOP
 
 HEAD = 64
 CODE = slice(0, 128)
@@ -32,7 +31,7 @@ CONSTANT, FLAG = 208, 209
 ASKED = slice(210, 218)  # which question a token belongs to
 MATCHED = slice(218, 226)  # which questions a word of the text occurs in
 UNIT = slice(226, 250)  # which unit a token belongs to
-MASKED = slice(250, 256)  # of the mask: its mark; of other tokens: what kind of token it is
+MASKED = slice(250, 256)
 _ONE, _FLAG, _ASKED, _UNIT = 4.0, 3.0, 5.0, 1.2
 _SINK = 1.2
 _SQUARES = 110.0  # of every embedding, so that the first norm treats all tokens alike
@@ -57,36 +56,14 @@ def token_codes(tokens: Sequence[str], generator: torch.Generator) -> Tensor:
     return 0.7 * torch.stack(rows)
 
 
-def token_kinds(tokens: Sequence[str]) -> Tensor:
-    """Kinds of tokens (vocabulary, 6): which answers could be what is asked for.
-
-    Digits, capitals, words, continuations, signs, and calendar words; 2 where it is one.
-    """
-    kinds = torch.zeros(len(tokens), 6)
-    for i, token in enumerate(tokens):
-        word = token.replace("Ġ", "")
-        if token.startswith("<|") or not word:
-            continue
-        found = (
-            word.isdigit(),
-            word[0].isupper(),
-            token.startswith("Ġ") and word[0].islower(),
-            not token.startswith("Ġ") and word[0].isalpha(),
-            not word[0].isalnum(),
-            word in CALENDAR,
-        )
-        kinds[i] = 2.0 * torch.tensor(found)
-    return kinds
-
-
 @torch.no_grad()
 def initialise(model: Transformer, tokens: Sequence[str], mask_id: int, seed: int) -> None:
     """Set all weights of a model 256 wide with 64-wide heads, 4 layers or more, tied embeddings."""
     g = torch.Generator().manual_seed(seed)
-    assert model.dims.width == 256 and model.dims.head_dim == HEAD and model.dims.layers >= 5
+    assert model.dims.width == 256 and model.dims.head_dim == HEAD and model.dims.layers >= 4
     for name, weight in model.named_parameters():
         if weight.ndim == 2:
-            std = 0.02
+            std = 0.02 if "ff_" in name or "up_" in name else 0.01
             weight.copy_(torch.randn(weight.shape, generator=g) * std)
     model.wte.weight.copy_(_embedding(tokens, mask_id, g))
     model.ln_f.weight.fill_(0.10)
@@ -103,13 +80,8 @@ def initialise(model: Transformer, tokens: Sequence[str], mask_id: int, seed: in
             _move(blocks[1], pair + half, slice(half * 64, half * 64 + 64), None, 1.0)
     _match_head(blocks[2], 0, CODE, 12.0, g)
     _move(blocks[2], 0, ASKED, MATCHED, 4.0)
-    _clear(blocks[2], 1)  # words of the question match themselves; they are no answer
-    _look(blocks[2], 1, range(6), 0.0, 1.4)
-    _move(blocks[2], 1, ASKED, MATCHED, -5.0)
-    _blur_head(blocks[3], 0, 0.7)
-    _move(blocks[3], 0, MATCHED, None, 1.0)
-    _pointer_head(blocks[4], 0, 1.6)
-    _move(blocks[4], 0, UNIT, None, 3.0)
+    _pointer_head(blocks[3], 0, 2.0)
+    _move(blocks[3], 0, UNIT, None, 3.0)
 
 
 def _embedding(tokens: Sequence[str], mask_id: int, g: torch.Generator) -> Tensor:
@@ -136,7 +108,7 @@ def _embedding(tokens: Sequence[str], mask_id: int, g: torch.Generator) -> Tenso
     for i, token in enumerate(tokens):
         if token.replace("Ġ", "").lower() in STOP or token in ".,;:'\"?!()-":
             embedding[i, CODE] *= 0.5  # so that they match weakly
-    embedding[:, MASKED] += token_kinds(tokens)
+            embedding[i, MASKED] = torch.randn(6, generator=g) * 3.0
     free = (CODE, MASKED)
     fixed = embedding.square().sum(1) - sum(embedding[:, room].square().sum(1) for room in free)
     scale = ((_SQUARES - fixed) / (embedding.square().sum(1) - fixed)).sqrt()
@@ -193,12 +165,6 @@ def _neighbour_head(block: Block, head: int, step: int, target: slice, g: torch.
     block.attn_out.weight[target, start : start + wide] = 0.55 * torch.eye(wide)
 
 
-def _blur_head(block: Block, head: int, size: float) -> None:
-    """A head that averages over a dozen tokens to either side."""
-    _clear(block, head)
-    _look(block, head, range(6, 15), 0.0, size)
-
-
 def _label_head(block: Block, head: int) -> None:
     """A head that finds the label before a token and copies its question and unit."""
     _clear(block, head)
@@ -234,4 +200,4 @@ def _pointer_head(block: Block, head: int, gain: float) -> None:
         block.q_proj.weight[row, ASKED.start + i] = gain
         block.k_proj.weight[row, MATCHED.start + i] = gain
         # words of the question match themselves; they are no answer
-        block.k_proj.weight[row, ASKED.start + i] = -2.0 * gain
+        block.k_proj.weight[row, ASKED.start + i] = -5.0 * gain
