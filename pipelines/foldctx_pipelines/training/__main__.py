@@ -13,12 +13,14 @@ import typer
 from foldctx.errors import FoldctxError, UsageError
 from foldctx.folding.prompts import TEMPLATES, Prompts
 from foldctx.models.architecture import Dims, Transformer
+from foldctx.models.load import load_model
 from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.training.bpe import save_tokenizer, train_tokenizer
 from foldctx_pipelines.training.card import Recipe
 from foldctx_pipelines.training.circuit import initialise
 from foldctx_pipelines.training.dictionary import load_dictionary
 from foldctx_pipelines.training.evaluate import quick_scores
+from foldctx_pipelines.training.export import copy_tokenizer
 from foldctx_pipelines.training.facts import load_banks
 from foldctx_pipelines.training.prose import load_prose
 from foldctx_pipelines.training.release import release
@@ -85,6 +87,12 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
     device: Annotated[str, typer.Option()] = "cpu",
     compiled: Annotated[bool, typer.Option("--compile/--eager")] = True,
     every: Annotated[int, typer.Option(help="Steps between evaluations and saved states.")] = 100,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model folder to begin from, with its tokenizer, instead of the circuits."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the exported model; `export` in the run folder.")
     ] = None,
@@ -98,10 +106,14 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
     if export_only and not (run / "state.safetensors").exists():
         raise UsageError(f"{run}: no state.safetensors in it to export; train first")
     torch.manual_seed(seed)
+    if start is not None:
+        copy_tokenizer(start, run)
     world = build_world(run, text, wordnet)
     held_out = replace(world, bank=load_banks(held_out=True), prose=load_prose(text, held_out=True))
     if not export_only:
-        trainer = Trainer(_start(run, world, seed).to(device), world, plan, run, compiled=compiled)
+        trainer = Trainer(
+            _start(run, world, seed, start).to(device), world, plan, run, compiled=compiled
+        )
         trainer.resume()
         _train(trainer, held_out, every)
     recipe = Recipe(_command(text, steps, rate=rate, decay=decay, seed=seed), _names(text))
@@ -118,7 +130,10 @@ def _stages(steps: str) -> tuple[Stage, ...]:
     return tuple(replace(stage, steps=n) for stage, n in zip(STAGES, counts, strict=True))
 
 
-def _start(run: Path, world: World, seed: int) -> Transformer:
+def _start(run: Path, world: World, seed: int, start: Path | None) -> Transformer:
+    """The model before its first step: the circuits, or the weights of a model folder."""
+    if start is not None:
+        return load_model(start, device="cpu", dtype="float32").transformer.requires_grad_(True)
     model = Transformer(DIMS)
     vocabulary = json.loads((run / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)

@@ -94,6 +94,7 @@ def model_card(figures: Figures, recipe: Recipe) -> str:
             _evaluation(figures),
             _thresholds(figures),
             _LIMITS,
+            (Path(__file__).parent / "TRIED.md").read_text("utf-8"),
         )
     )
 

@@ -69,8 +69,7 @@ def export(
         if name.startswith("model.")
     }
     target.mkdir(parents=True, exist_ok=True)
-    for name in _TOKENIZER_FILES:
-        shutil.copyfile(run / name, target / name)
+    copy_tokenizer(run, target)
     config = llada_config(dims, window, ids)
     (target / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     temporary = target / "model.safetensors.tmp"
@@ -78,6 +77,16 @@ def export(
     temporary.chmod(0o644)  # save_file makes a file that its owner alone can read
     os.replace(temporary, target / "model.safetensors")
     write_calibration(target, calibration)
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy the tokenizer's files from one folder to another. Raises UsageError if one is missing."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in _TOKENIZER_FILES:
+        if not (source / name).is_file():
+            raise UsageError(f"{source}: no {name} in it; name a folder with a whole tokenizer")
+        if source != target:
+            shutil.copyfile(source / name, target / name)
 
 
 def write_calibration(target: Path, calibration: Mapping[str, Any]) -> None:
