@@ -25,7 +25,7 @@ def quick_scores(
     for _ in range(cases):
         window = answer_window(rng, world, 112)
         picked = guesses(model, window)
-        parts = [(t, g) for (_, t, w), g in zip(window.targets, picked, strict=True) if w >= 0.5]
+        parts = [(t, g) for (_, t, w), g in zip(window.targets, picked, strict=True) if w >= 0.1]
         name = "no_answer" if any(t == none for t, _ in parts) else "answer"
         right[name].append(all(t == g for t, g in parts))
     return {name: sum(rows) / max(1, len(rows)) for name, rows in right.items()}

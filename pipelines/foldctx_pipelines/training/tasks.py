@@ -224,12 +224,13 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
 def _answer_canvas(
     rng: random.Random, world: World, ids: list[int], target: list[int], room: int
 ) -> Window:
-    """The canvas fills the room; a part of the answer is revealed in most windows."""
+    """The canvas fills the room; mostly the answer is shown up to some token.
+
+    What a text goes on with can be learned; what stands three masks further can only be guessed,
+    so the first masked token counts most.
+    """
     wanted = target + [world.eos_id] * (room - len(target))
-    form = rng.random()
-    if form < 0.45:
-        shown = set()
-    elif form < 0.75:
+    if rng.random() < 0.85:
         shown = set(range(rng.randrange(len(target) + 1)))
     else:
         shown = {j for j in range(len(target)) if rng.random() < 0.5}
@@ -239,6 +240,6 @@ def _answer_canvas(
             tail.append(token)
             continue
         tail.append(world.mask_id)
-        weight = 1.0 if j < len(target) else 0.5 if j == len(target) else 0.04
+        weight = 1.0 if not targets else 0.15 if j <= len(target) else 0.01
         targets.append((len(ids) + j, token, weight))
     return Window(ids + tail, targets)
