@@ -21,6 +21,7 @@ from foldctx.folding.happened import Happened
 from foldctx.folding.layout import Question, segments
 from foldctx.folding.memory import Note
 from foldctx.folding.quoting import find_evidence
+from foldctx.folding.reading import for_text
 from foldctx.folding.session import Session
 from foldctx.folding.strategies import STRATEGY, reread
 
@@ -175,7 +176,7 @@ def _decode(session: Session, request: Request) -> Iterator[Fold | Step | Decode
     """Decode the answer; a length that was asked for is decoded to its last token."""
     stop = FirstEos() if session.config.gen_length is None else Never()
     level: Literal["steps", "result"] = "steps" if session.setup.steps else "result"
-    decoder = replace(session.decoder, stop=stop)
+    decoder = replace(for_text(session.decoder, session.prompts), stop=stop)
     yield from decode(session.predictor, [request], decoder, level=level)
 
 

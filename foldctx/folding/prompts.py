@@ -43,6 +43,7 @@ class Prompts:
         self.none_text, self.text_prefix = template.none, template.text_prefix
         self.max_questions, self.max_units = template.max_questions, template.max_units
         self.answer_length, self.written_length = template.answer_length, template.written_length
+        self.end_last = template.end_last
         self._cache: dict[str, tuple[int, ...]] = {}
 
     @classmethod

@@ -19,6 +19,7 @@ from foldctx.decoding import (
     Step,
     decode,
 )
+from foldctx.decoding.propose import Proposer
 from foldctx.decoding.stop import Stop
 from foldctx.folding.layout import Layout, Question, segments
 from foldctx.folding.memory import Note
@@ -109,6 +110,13 @@ class WindowResult:
     skipped: bool
 
 
+def for_text(decoder: Decoder, prompts: Prompts) -> Decoder:
+    """The decoder for answers and written notes, with the end of text last if the prompts say so."""
+    if not (prompts.end_last and isinstance(decoder.propose, Proposer)):
+        return decoder
+    return replace(decoder, propose=replace(decoder.propose, confidence_eos_eot_inf=True))
+
+
 class Reader:
     """Turns window tasks into decoder requests and decoded canvases into notes."""
 
@@ -187,7 +195,7 @@ class Reader:
         """
         commit = self.decoder.commit
         return replace(
-            self.decoder,
+            self.decoder if self.pointer else for_text(self.decoder, self.prompts),
             commit=Quota() if isinstance(commit, Quota) else commit,
             block_length=canvas,
         )

@@ -29,7 +29,8 @@ class Template:
 
     `parts` are a task's template as (place, "") and ("", text) in order; `items` give, for a task
     and an item, the text before and after it. `label` and `slots` make the canvas of a reading
-    window: the given text before each question's slots, and their number.
+    window: the given text before each question's slots, and their number. With `end_last` the ids
+    that end a text are committed last in what is written (LLaDA's confidence_eos_eot_inf).
     """
 
     source: str
@@ -43,6 +44,7 @@ class Template:
     answer_length: int
     parts: Mapping[str, tuple[tuple[str, str], ...]]
     items: Mapping[tuple[str, str], tuple[str, str]]
+    end_last: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_questions", "max_units", "slots", "written_length", "answer_length"):
@@ -68,6 +70,7 @@ def parse_template(form: Mapping[str, Any], source: str = "") -> Template:
             slots=int(canvas["slots"]),
             written_length=int(form["write"]["gen_length"]),
             answer_length=int(form["answer"]["gen_length"]),
+            end_last=bool(form.get("end_last", False)),
             parts={task: _split(str(form[task]["template"])) for task in TASKS},
             items={
                 (task, item): _around(str(form[task][item]), f"{task}.{item}", source)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from foldctx.api import calibration_of, open_session
@@ -15,6 +16,7 @@ from foldctx.folding.happened import Happened
 from foldctx.folding.layout import encode_questions
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.strategies import windows_of
+from foldctx.folding.template import read_template
 from foldctx.models.load import Model
 from foldctx.records import (
     Outcome,
@@ -50,11 +52,18 @@ def stamp(model: Model, config: FoldConfig, decoder: Decoder, seed: int) -> RunS
     Raises UsageError when a larger window is asked for than the model has.
     """
     limits = Limits.of(config, model.info, calibration_of(model.calibration))
+    template = read_template(model.prompts_source)
     return RunStamp(
         strategy=config.strategy,
         preset=decoder.name,
         model=model_stamp(model),
-        config={**config.describe(), **asdict(limits), "decoder": decoder.describe()},
+        config={
+            **config.describe(),
+            **asdict(limits),
+            "decoder": decoder.describe(),
+            "template": Path(template.source).name,
+            "end_last": template.end_last,
+        },
         seed=seed,
         versions=versions_of(model),
     )

@@ -65,8 +65,7 @@ def test_the_start_depends_on_the_seed_alone(ground, started: Transformer) -> No
     left = again.state_dict()
     # one orthogonal map comes from LAPACK, whose last bit depends on where its input lies
     assert all(
-        torch.allclose(w, left[name], rtol=0, atol=1e-5)
-        for name, w in started.state_dict().items()
+        torch.allclose(w, left[name], rtol=0, atol=1e-5) for name, w in started.state_dict().items()
     )
     initialise(again, tokens, ground.world.mask_id, 1)
     assert not torch.equal(started.wte.weight, again.wte.weight)

@@ -9,6 +9,7 @@ import torch
 
 from foldctx.decoding import Request, Segment, decode_one, preset
 from foldctx.errors import UsageError
+from foldctx.folding.reading import for_text
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
 from foldctx_pipelines.training.sources import World
@@ -108,7 +109,9 @@ def _answered(model: Model, window: Window, world: World) -> Row:
     assert first >= start
     prompt = (Segment("template", tuple(window.ids[:start])),)
     decoded = decode_one(
-        model, Request("0", prompt, world.prompts.answer_length), preset("elastic")
+        model,
+        Request("0", prompt, world.prompts.answer_length),
+        for_text(preset("elastic"), world.prompts),
     )
     said_none = not decoded.text or world.prompts.says_none(decoded.text)
     scores = decoded.confidences[: decoded.text_length] or [0.0]

@@ -234,7 +234,8 @@ def _answer_canvas(
         shown = set(range(rng.randrange(len(target) + 1)))
     else:
         shown = {j for j in range(len(target)) if rng.random() < 0.5}
-    tail, targets = [], []
+    tail: list[int] = []
+    targets: list[tuple[int, int, float]] = []
     for j, token in enumerate(wanted):
         if j in shown:
             tail.append(token)
