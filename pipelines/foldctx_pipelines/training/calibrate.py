@@ -49,7 +49,7 @@ def calibrate(
         raise UsageError(f"cases={cases}: no window of so few holds an answer; take 20 or more")
     skip = _skip_threshold(helping, 0.01)
     rows = [_answered(model, answer_window(rng, world, 112), world) for _ in range(cases)]
-    abstain = max((t / 50 for t in range(50)), key=lambda t: (_value(rows, t), -t))
+    abstain = _abstain_threshold(rows, 0.2)
     kept = [row for row in rows if row[0] >= abstain and not row[2]]
     known = [row for row in rows if row[1]]
     unknown = [row for row in rows if not row[1]]
@@ -120,9 +120,14 @@ def _answered(model: Model, window: Window, world: World) -> Row:
     return confidence, known, said_none, decoded.text == target
 
 
-def _value(rows: Sequence[Row], threshold: float) -> float:
-    kept = [row for row in rows if row[0] >= threshold and not row[2]]
-    return sum(1 if right else -2 if not known else -0.5 for _, known, _, right in kept)
+def _abstain_threshold(rows: Sequence[Row], allowed: float) -> float:
+    """The lowest threshold, in fiftieths, that leaves a share `allowed` of false answers."""
+    unknown = [row for row in rows if not row[1]]
+    for step in range(50):
+        said = [row[0] >= step / 50 and not row[2] for row in unknown]
+        if _share(said) <= allowed:
+            return step / 50
+    return 0.98
 
 
 def _share(flags: Sequence[bool]) -> float:

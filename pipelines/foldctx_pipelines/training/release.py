@@ -17,8 +17,8 @@ from foldctx_pipelines.training.sources import Mixture, World
 WINDOW = 512
 TEMPLATE = "reader.toml"
 MEMORY_TOKENS = 96
-MEMORY_FILL = 0.6
-HIT_SHARE = 0.1
+MEMORY_FILL = 0.8
+HIT_SHARE = 0.8
 QUESTIONS = (1, 2, 8)
 _IDS = {
     "mask_token_id": "<|mdm_mask|>",
