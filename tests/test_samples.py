@@ -64,6 +64,7 @@ def shuffled_score(tmp_path: Path) -> Score:
     return answered(tmp_path, "--model", str(folder))[0]
 
 
+@pytest.mark.slow
 def test_cost_of_the_handbook_is_as_planned(tmp_path: Path) -> None:
     handbook = "samples/handbook.md"
     questions = [row["question"] for row in ROWS][:8]
@@ -79,6 +80,7 @@ def test_cost_of_the_handbook_is_as_planned(tmp_path: Path) -> None:
     assert sum(record["usage"]["passes"] for record in together) < 2 * passes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["answer", "generate"])
 def test_output_three_windows_long_keeps_every_token(command: str, tmp_path: Path) -> None:
     trace = tmp_path / "run.jsonl"
