@@ -184,7 +184,7 @@ def _judge(session: Session, decoded: Decoded, attempt: _Attempt) -> None:
     """Text and confidence of a decoded answer; none, and too unsure, are abstentions."""
     text = session.prompts.decode(decoded.text)
     measured = session.decoder.propose.is_probability
-    attempt.confidence = _mean(decoded.confidences[: decoded.text_length]) if measured else None
+    attempt.confidence = mean_confidence(decoded) if measured else None
     attempt.generated = tuple(decoded.tokens) if session.config.gen_length else None
     threshold = session.limits.abstain_threshold
     if not text or session.prompts.says_none(decoded.text):
@@ -196,8 +196,9 @@ def _judge(session: Session, decoded: Decoded, attempt: _Attempt) -> None:
         attempt.text, attempt.reason = text, None
 
 
-def _mean(confidences: Sequence[float]) -> float:
-    """Geometric mean, at most 1 whatever was rounded; 0 for nothing."""
+def mean_confidence(decoded: Decoded) -> float:
+    """Geometric mean over the text's tokens, at most 1 whatever was rounded; 0 for no text."""
+    confidences = decoded.confidences[: decoded.text_length]
     if not confidences:
         return 0.0
     logs = [math.log(max(confidence, 1e-9)) for confidence in confidences]

@@ -144,17 +144,23 @@ class Reader:
         if not waiting:
             return
         by_id = {str(task.index): task for task in waiting}
-        prompts = {key: self.prompt(task) for key, task in by_id.items()}
-        requests = (self._request(task, prompts[key]) for key, task in by_id.items())
+        prompts: dict[str, tuple[Segment, ...]] = {}
+
+        def requests() -> Iterator[Request]:
+            """Each prompt is made when a place is free, so that few are held at once."""
+            for key, task in by_id.items():
+                prompts[key] = self.prompt(task)
+                yield self._request(task, prompts[key])
+
         decoder = self._decoder(waiting[0])
         done: dict[str, WindowResult] = {}
         order = list(by_id)
         level: Literal["result", "steps"] = "steps" if steps else "result"
-        for event in decode(self.predictor, requests, decoder, max_rows=rows, level=level):
+        for event in decode(self.predictor, requests(), decoder, max_rows=rows, level=level):
             if not isinstance(event, Decoded):
                 yield event
                 continue
-            done[event.id] = self._result(by_id[event.id], prompts[event.id], event)
+            done[event.id] = self._result(by_id[event.id], prompts.pop(event.id), event)
             while order and order[0] in done:
                 yield done.pop(order.pop(0))
 
@@ -237,7 +243,8 @@ class Reader:
         passage, end = task.passage, self.predictor.info.stop_ids
         head = next((i for i, token in enumerate(slot) if token in end), len(slot))
         pointed = self.prompts.pointed(slot[:head], len(passage.units))
-        texts = [passage.texts[k] for k in pointed]
+        held = passage.texts
+        texts = [held[k] for k in pointed]
         rows = zip(pointed, texts, self.prompts.text_ids(texts), strict=True)
         return tuple(
             Note(text, ids, *passage.units[k], window=task.index, score=1.0 - p_none)

@@ -192,10 +192,3 @@ def _record(
         source=source,
         question=answer.question,
     )
-
-
-def summary(records: Sequence[Mapping[str, Any]]) -> str:
-    """One line for people: how many answers, abstentions and failures."""
-    failed = sum("error" in record for record in records)
-    silent = sum(record.get("answer", "") is None for record in records)
-    return f"{len(records) - failed - silent} answered, {silent} abstained, {failed} failed"

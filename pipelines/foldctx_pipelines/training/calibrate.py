@@ -9,6 +9,7 @@ import torch
 
 from foldctx.decoding import Request, Segment, decode_one, preset
 from foldctx.errors import UsageError
+from foldctx.folding.answering import mean_confidence
 from foldctx.folding.reading import for_text
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
@@ -114,10 +115,8 @@ def _answered(model: Model, window: Window, world: World) -> Row:
         for_text(preset("elastic"), world.prompts),
     )
     said_none = not decoded.text or world.prompts.says_none(decoded.text)
-    scores = decoded.confidences[: decoded.text_length] or [0.0]
-    confidence = math.exp(sum(math.log(max(c, 1e-9)) for c in scores) / len(scores))
     known = not world.prompts.says_none(target)
-    return confidence, known, said_none, decoded.text == target
+    return mean_confidence(decoded), known, said_none, decoded.text == target
 
 
 def _abstain_threshold(rows: Sequence[Row], allowed: float) -> float:

@@ -171,7 +171,6 @@ LISTS = {
         """
     ),
 }
-CALENDAR = frozenset([*MONTHS, *DAYS])
 """Words of dates."""
 STOP = frozenset(
     _words(
