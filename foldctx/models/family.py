@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foldctx.models.dims import Dims
+
+if TYPE_CHECKING:
+    from foldctx.models.network import Network
 
 ID_FIELDS: Mapping[str, str] = {
     "mask_id": "mask_token_id",
@@ -23,8 +26,11 @@ class Family:
 
     `ids` are those of the published vocabulary of `vocabulary` tokens, and are used for no other;
     `tokens` are the texts by which any other tokenizer may name them. `window` is that of the
-    published checkpoints. `template` is a file among foldctx's prompt templates. `dims` reads the
-    sizes from a config.json, or raises ModelError.
+    published checkpoints, `window_field` the field of config.json that gives it, or lowers it.
+    `template` is a file among foldctx's prompt templates. `dims` reads the sizes from a config.json,
+    or raises ModelError; `network` makes the modules, and importing torch is left to it.
+    `logit_shift`: the network's row at a position predicts the token after it. `block_causal`:
+    positions see their own block of `block_length` and those before it, and no later one.
     """
 
     name: str
@@ -40,3 +46,8 @@ class Family:
     weight_prefix: str
     template: str
     dims: Callable[[Mapping[str, Any]], Dims]
+    network: "Callable[[Dims], Network]"
+    window_field: str
+    logit_shift: bool = False
+    block_causal: bool = False
+    block_length: int = 32

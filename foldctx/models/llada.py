@@ -5,11 +5,14 @@ no mask token and Base names no end of turn, so the ids stand here and are check
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foldctx.errors import ModelError
 from foldctx.models.dims import Dims
 from foldctx.models.family import Family
+
+if TYPE_CHECKING:
+    from foldctx.models.network import Network
 
 ARCHITECTURES = ("LLaDAModelLM",)
 MODEL_TYPES = ("llada",)
@@ -87,6 +90,13 @@ def _given(config: Mapping[str, Any], field: str, default: Any) -> Any:
     return default if value is None else value
 
 
+def network(dims: Dims) -> "Network":
+    """The modules of a checkpoint."""
+    from foldctx.models.architecture import Transformer
+
+    return Transformer(dims)
+
+
 def chat_prompt(messages: list[tuple[str, str]]) -> str:
     """The family's prompt text of (role, content) messages, ready for the assistant's turn."""
     turns = "".join(TURN.format(role=role, content=text.strip()) for role, text in messages)
@@ -112,4 +122,6 @@ FAMILY = Family(
     weight_prefix=WEIGHT_PREFIX,
     template="llada.toml",
     dims=dims_from_config,
+    network=network,
+    window_field="max_sequence_length",
 )
