@@ -49,11 +49,11 @@ def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> N
     _check(checkpoint, expected, stored)
     for name, tensor in _tensors(checkpoint):
         kind = torch.promote_types(dtype, torch.float32) if name.endswith(model.precise) else dtype
-        _place(model, name.removeprefix(prefix), tensor.to(device=device, dtype=kind))
+        place(model, name.removeprefix(prefix), tensor.to(device=device, dtype=kind))
     return model.eval()
 
 
-def _place(model: Network, name: str, tensor: Tensor) -> None:
+def place(model: Network, name: str, tensor: Tensor) -> None:
     """Make a stored tensor a parameter, or a part of one where a module keeps several as one."""
     module: nn.Module = model
     parts = name.split(".")

@@ -128,7 +128,7 @@ def _window(config: Mapping[str, Any], family: Family, wanted: int | None, folde
             "it must say how many tokens the model was trained to read"
         )
     if wanted is None:
-        return trained
+        return min(trained, family.window) if family.window_inherited else trained
     if not 2 <= wanted <= trained:
         raise UsageError(f"window={wanted}: this model takes from 2 to {trained} tokens")
     return wanted

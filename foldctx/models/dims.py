@@ -11,7 +11,8 @@ class Experts:
 
     `width` is that of one expert's MLP, `shared` the number of experts that every token goes
     through, `scale` what the routed share is multiplied by, and `dense_layers` how many of the
-    first layers have an ordinary MLP instead. `normalised`: a token's weights sum to one.
+    first layers have an ordinary MLP instead. `normalised`: a token's weights sum to one before the
+    scale. `biased`: each expert has a bias that counts in the choice and not in the weight.
     """
 
     count: int
@@ -22,6 +23,7 @@ class Experts:
     shared: int = 0
     scale: float = 1.0
     normalised: bool = True
+    biased: bool = False
     dense_layers: int = 0
 
     def __post_init__(self) -> None:
