@@ -90,7 +90,7 @@ def read_checkpoint(
             "are not read, use the 16-bit one"
         )
     weights = read_weights(folder)
-    tokenizer = Tokenizer(folder / "tokenizer.json")
+    tokenizer = Tokenizer(folder)
     calibration = read_calibration(folder)
     limit, usual = _windows(config, family, folder)
     scale = 1
