@@ -11,7 +11,6 @@ from foldctx_cli.options import ModelName, OutputOptions, Revision, with_options
 
 if TYPE_CHECKING:
     from foldctx.models.tokenizer import Tokenizer
-    from foldctx.models.vocabulary import FILES
     from foldctx_cli.report import Tally
 
 
