@@ -11,6 +11,7 @@ from typing import Any
 
 from foldctx.decoding import Decoded, Request, Segment, decode, preset
 from foldctx.errors import FoldctxError, UsageError
+from foldctx_pipelines.golden_llada2 import check_llada2
 from foldctx_pipelines.golden_recorded import (
     Case,
     Recorded,
@@ -57,6 +58,8 @@ def check_sampler(folder: Path) -> Iterator[Case]:
 CHECKS: Mapping[str, Callable[[Path], Iterator[Case]]] = {
     "llada_tiny": check_arrays,
     "llada_gen": check_sampler,
+    "dream_tiny": check_arrays,
+    "llada2_moe_tiny": check_llada2,
 }
 
 
