@@ -5,26 +5,14 @@ of rows of equal shape. Positions are data: nothing here counts tokens to find o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from foldctx.models.architecture import Block, Transformer
-
-
-class KeyValues(Protocol):
-    """What one row attends to besides the tokens fed now; one object a row, kept by its request."""
-
-    def attend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values that the row's queries see in `layer`.
-
-        `keys` (rotated) and `values` are those of the tokens fed now, (kv_heads, n, head_dim); the
-        result has the same first and last dimension. Order does not matter: keys are rotated.
-        """
-        ...
+from foldctx.models.row_cache import RowCache
 
 
 @dataclass(slots=True)
@@ -32,13 +20,14 @@ class Feed:
     """One row's share of one forward pass.
 
     `tokens` and `positions` (n,), `logit_rows` (m,) indices into the n tokens whose logits are
-    wanted, `key_bias` (n,) what is added to every attention logit of a key (None: nothing).
+    wanted, `key_bias` what is added to every attention logit of a key (None: nothing): one value
+    for each key that the cache knows of, in the order of the layout; the n tokens where it keeps none.
     """
 
     tokens: Tensor
     positions: Tensor
     logit_rows: Tensor
-    cache: KeyValues | None = None
+    cache: RowCache = field(default_factory=RowCache)
     key_bias: Tensor | None = None
 
     def __len__(self) -> int:
@@ -70,32 +59,31 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 
-def _row_bias(feed: Feed, keys: int, dtype: torch.dtype) -> Tensor | None:
-    """The bias of all keys of a row: the fed ones come last, cached ones have none."""
+def _row_bias(feed: Feed, layer: int, keys: int, dtype: torch.dtype) -> Tensor | None:
+    """The bias of the keys that a row attends to in `layer`."""
     if feed.key_bias is None:
         return None
-    return functional.pad(feed.key_bias.to(dtype), (keys - len(feed), 0))
+    bias = feed.cache.key_bias(layer, feed.key_bias.to(dtype))
+    assert bias.numel() == keys, "a bias has one value a key"
+    return bias
 
 
 def _attend(
-    feeds: Sequence[Feed], layer: int, q: Tensor, k: Tensor, v: Tensor, query_counts: list[int]
-) -> Tensor:
-    """Attention of all rows; q (heads, sum of query_counts, hd), k and v (kv_heads, n, hd)."""
-    counts = [len(feed) for feed in feeds]
-    queries = torch.split(q, query_counts, dim=1)
-    pairs = []
-    for feed, key, value in zip(
-        feeds, torch.split(k, counts, dim=1), torch.split(v, counts, dim=1), strict=True
-    ):
-        pairs.append((key, value) if feed.cache is None else feed.cache.attend(layer, key, value))
+    feeds: Sequence[Feed], layer: int, queries: Sequence[Tensor], pairs: Sequence[tuple[Tensor, Tensor]]
+) -> list[Tensor]:
+    """Attention of all rows: their queries (heads, nq, hd) over their keys and values.
+
+    Rows of equal shape go through one call.
+    """
     groups: dict[tuple[int, int, bool], list[int]] = {}
     for i, feed in enumerate(feeds):
-        shape = (query_counts[i], pairs[i][0].shape[1], feed.key_bias is None)
+        shape = (queries[i].shape[1], pairs[i][0].shape[1], feed.key_bias is None)
         groups.setdefault(shape, []).append(i)
-    out: list[Tensor] = [q] * len(feeds)
-    for members in groups.values():
-        keys = pairs[members[0]][0].shape[1]
-        biases = [_row_bias(feeds[i], keys, q.dtype) for i in members]
+    out: list[Tensor] = list(queries)
+    for (count, keys, _), members in groups.items():
+        if not count:
+            continue
+        biases = [_row_bias(feeds[i], layer, keys, queries[i].dtype) for i in members]
         given = [bias for bias in biases if bias is not None]
         mixed = _attention(
             torch.stack([queries[i] for i in members]),
@@ -105,7 +93,7 @@ def _attend(
         )
         for i, row in zip(members, mixed, strict=True):
             out[i] = row
-    return torch.cat(out, dim=1)
+    return out
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
@@ -120,40 +108,96 @@ def _mlp(block: Block, x: Tensor) -> Tensor:
     return out
 
 
+class _Rows:
+    """Which of the packed tokens of all feeds something is done for; `picks` None: all of them."""
+
+    def __init__(
+        self, counts: Sequence[int], picks: Sequence[Tensor | None], device: torch.device
+    ) -> None:
+        self.counts = [
+            count if pick is None else pick.numel()
+            for count, pick in zip(counts, picks, strict=True)
+        ]
+        self._index: Tensor | None = None
+        if any(pick is not None for pick in picks):
+            at, parts = 0, []
+            for count, pick in zip(counts, picks, strict=True):
+                rows = torch.arange(count) if pick is None else pick
+                parts.append(rows.to(device) + at)
+                at += count
+            self._index = torch.cat(parts)
+
+    def of(self, packed: Tensor, dim: int = 0) -> Tensor:
+        """The rows of a packed tensor."""
+        return packed if self._index is None else packed.index_select(dim, self._index)
+
+    def split(self, fresh: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+        """A tensor of these rows, one part a feed."""
+        return torch.split(fresh, self.counts, dim)
+
+
+def _layer(
+    model: Transformer,
+    feeds: Sequence[Feed],
+    layer: int,
+    x: Tensor,
+    tables: Tensor,
+    wanted: Sequence[Tensor | None],
+) -> Tensor:
+    """One layer, from the residual rows x of all feeds to those that are `wanted` of each."""
+    dims, block = model.dims, model.blocks[layer]
+    assert isinstance(block, Block)
+    counts = [len(feed) for feed in feeds]
+    h = block.attn_norm(x)
+    valued = _Rows(counts, [feed.cache.fresh_values(layer) for feed in feeds], x.device)
+    values = valued.split(_heads(block.v_proj(valued.of(h)), dims.kv_heads), 1)
+    picks = [feed.cache.fresh_rows(layer, v) for feed, v in zip(feeds, values, strict=True)]
+    fresh = _Rows(counts, picks, x.device)
+    k = rotate(_heads(block.k_proj(fresh.of(h)), dims.kv_heads), fresh.of(tables, 1))
+    asking = [p if w is None else w for p, w in zip(picks, wanted, strict=True)]
+    asked = _Rows(counts, asking, x.device)
+    q = rotate(_heads(block.q_proj(asked.of(h)), dims.heads), asked.of(tables, 1))
+    queries = asked.split(q, 1)
+    pairs = [
+        feed.cache.attend(layer, *row)
+        for feed, *row in zip(feeds, queries, fresh.split(k, 1), values, strict=True)
+    ]
+    mixed = torch.cat(_attend(feeds, layer, queries, pairs), dim=1)
+    out = asked.split(block.attn_out(mixed.transpose(0, 1).flatten(1)))
+    kept = _Rows(counts, wanted, x.device)
+    x = kept.of(x) + torch.cat([f.cache.mixed(layer, o) for f, o in zip(feeds, out, strict=True)])
+    running = [p if w is None else None for p, w in zip(picks, wanted, strict=True)]
+    run = _Rows(kept.counts, running, x.device)
+    out = run.split(_mlp(block, run.of(x)))
+    return x + torch.cat([f.cache.transformed(layer, o) for f, o in zip(feeds, out, strict=True)])
+
+
 def hidden_states(
     model: Transformer, feeds: Sequence[Feed], *, every_row: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Final-norm rows (sum of m, width) in feed order, and the indices of these rows.
 
-    In the last layer only the wanted rows are queries, unless `every_row` asks for all n.
+    In the last layer only the wanted rows are queries, unless `every_row` asks for all n or a
+    cache has use for the others.
     """
     dims = model.dims
-    starts, total = [], 0
-    for feed in feeds:
-        starts.append(total)
-        total += len(feed)
+    counts, whole = [len(feed) for feed in feeds], [None] * len(feeds)
     x: Tensor = model.wte(torch.cat([feed.tokens for feed in feeds]))
     positions = torch.cat([feed.positions for feed in feeds])
     tables = rotary_tables(positions, dims.head_dim, dims.rope_theta, x.dtype)
-    if every_row:
-        wanted, wanted_counts = torch.arange(total, device=x.device), [len(f) for f in feeds]
-    else:
-        rows = [feed.logit_rows + start for feed, start in zip(feeds, starts, strict=True)]
-        wanted, wanted_counts = torch.cat(rows), [feed.logit_rows.numel() for feed in feeds]
-    counts = [len(feed) for feed in feeds]
-    for layer, block in enumerate(model.blocks):
-        assert isinstance(block, Block)
-        h = block.attn_norm(x)
-        k = rotate(_heads(block.k_proj(h), dims.kv_heads), tables)
-        v = _heads(block.v_proj(h), dims.kv_heads)
-        query_tables = tables
-        if layer == dims.layers - 1:  # nothing reads the other rows after this layer
-            x, h, query_tables, counts = x[wanted], h[wanted], tables[:, wanted], wanted_counts
-        q = rotate(_heads(block.q_proj(h), dims.heads), query_tables)
-        mixed = _attend(feeds, layer, q, k, v, counts)
-        x = x + block.attn_out(mixed.transpose(0, 1).flatten(1))
-        x = x + _mlp(block, x)
-    return model.ln_f(x), wanted
+    asked: list[Tensor | None] = [None if every_row else feed.logit_rows for feed in feeds]
+    narrowed = [
+        rows if feed.cache.narrows else None for rows, feed in zip(asked, feeds, strict=True)
+    ]
+    for layer in range(dims.layers):
+        wanted = narrowed if layer == dims.layers - 1 else whole
+        x = _layer(model, feeds, layer, x, tables, wanted)
+    left = [
+        rows if narrow is None else None for rows, narrow in zip(asked, narrowed, strict=True)
+    ]
+    kept, named = _Rows(counts, narrowed, x.device), _Rows(counts, asked, x.device)
+    rows = _Rows(kept.counts, left, x.device).of(x)
+    return model.ln_f(rows), named.of(torch.arange(sum(counts), device=x.device))
 
 
 @torch.inference_mode()
