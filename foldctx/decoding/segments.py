@@ -81,6 +81,12 @@ def without(span: Range, kept: Sequence[Range]) -> tuple[Range, ...]:
     return tuple((start, end) for start, end in left if start < end)
 
 
+def within(ranges: Iterable[Range], span: Range) -> tuple[Range, ...]:
+    """The parts of ascending ranges that lie in `span`."""
+    cut = ((max(start, span[0]), min(end, span[1])) for start, end in ranges)
+    return tuple((start, end) for start, end in cut if start < end)
+
+
 def fold_span(
     id: str, kind: FoldKind, span: Range, kept: Sequence[Range], reason: str, *, shift: int = 0
 ) -> Fold:

@@ -5,26 +5,14 @@ of rows of equal shape. Positions are data: nothing here counts tokens to find o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from foldctx.models.network import Network
-
-
-class KeyValues(Protocol):
-    """What one row attends to besides the tokens fed now; one object a row, kept by its request."""
-
-    def attend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values that the row's queries see in `layer`.
-
-        `keys` (rotated) and `values` are those of the tokens fed now, (kv_heads, n, head_dim); the
-        result has the same first and last dimension. Order does not matter: keys are rotated.
-        """
-        ...
+from foldctx.models.network import Layer, Network
+from foldctx.models.row_cache import RowCache
 
 
 @dataclass(slots=True)
@@ -32,15 +20,16 @@ class Feed:
     """One row's share of one forward pass.
 
     `tokens` and `positions` (n,), `logit_rows` (m,) indices into the n tokens whose logits are
-    wanted, `key_bias` (n,) what is added to every attention logit of a key (None: nothing).
-    `blocks` (n,) hides a fed token from those of earlier blocks (None: all see all); what the cache
-    adds is seen by every token.
+    wanted, `key_bias` what is added to every attention logit of a key (None: nothing): one value for
+    each key that the cache knows of, the n tokens where it keeps none. `blocks` (n,) hides a fed
+    token from those of earlier blocks (None: all see all); what the cache adds is seen by every
+    token.
     """
 
     tokens: Tensor
     positions: Tensor
     logit_rows: Tensor
-    cache: KeyValues | None = None
+    cache: RowCache = field(default_factory=RowCache)
     key_bias: Tensor | None = None
     blocks: Tensor | None = None
 
@@ -78,46 +67,43 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 
-def _row_bias(feed: Feed, queries: Tensor, keys: int, dtype: torch.dtype) -> Tensor | None:
-    """What is added to a row's attention logits, (nq or 1, keys); `queries` (nq,) index its tokens.
+def _row_bias(
+    feed: Feed, layer: int, asked: Tensor | None, keys: int, dtype: torch.dtype
+) -> Tensor | None:
+    """What is added to a row's attention logits, (nq or 1, keys); `asked` (nq,) index its tokens.
 
-    The fed tokens are the last keys; those before come from the cache and have no bias.
+    Where blocks hide tokens, the fed ones are the last keys.
     """
-    bias = None if feed.key_bias is None else feed.key_bias.to(dtype)[None]
+    bias = None
+    if feed.key_bias is not None:
+        bias = feed.cache.key_bias(layer, feed.key_bias.to(dtype))[None]
+        assert bias.shape[1] == keys, "a bias has one value a key"
     if feed.blocks is not None:
-        hidden = feed.blocks[None] > feed.blocks[queries][:, None]  # (nq, n)
-        start = hidden.new_zeros((), dtype=dtype) if bias is None else bias
+        own = feed.blocks if asked is None else feed.blocks[asked]
+        hidden = functional.pad(feed.blocks[None] > own[:, None], (keys - len(feed), 0))
+        start = torch.zeros((), dtype=dtype, device=hidden.device) if bias is None else bias
         bias = torch.where(hidden, -torch.inf, start)
-    return None if bias is None else functional.pad(bias, (keys - len(feed), 0))
+    return bias
 
 
 def _attend(
-    feeds: Sequence[Feed], layer: int, q: Tensor, k: Tensor, v: Tensor, queries: Sequence[Tensor]
+    queries: Sequence[Tensor], pairs: Sequence[tuple[Tensor, Tensor]], biases: Sequence[Tensor | None]
 ) -> Tensor:
-    """Attention of all rows; q (heads, all queries, hd), k and v (kv_heads, n, hd).
+    """Attention (heads, all queries, hd) of all rows, each with queries (heads, nq, hd) of its own.
 
-    `queries` are each row's querying tokens, as indices into the row.
+    Rows of equal shape go through one call.
     """
-    counts = [len(feed) for feed in feeds]
-    split = torch.split(q, [rows.numel() for rows in queries], dim=1)
-    pairs = []
-    for feed, key, value in zip(
-        feeds, torch.split(k, counts, dim=1), torch.split(v, counts, dim=1), strict=True
-    ):
-        pairs.append((key, value) if feed.cache is None else feed.cache.attend(layer, key, value))
-    biases = [
-        _row_bias(feed, rows, pair[0].shape[1], q.dtype)
-        for feed, rows, pair in zip(feeds, queries, pairs, strict=True)
-    ]
     groups: dict[tuple[int, int, int], list[int]] = {}
     for i, bias in enumerate(biases):
-        shape = (split[i].shape[1], pairs[i][0].shape[1], 0 if bias is None else bias.shape[0])
+        shape = (queries[i].shape[1], pairs[i][0].shape[1], 0 if bias is None else bias.shape[0])
         groups.setdefault(shape, []).append(i)
-    out: list[Tensor] = [q] * len(feeds)
-    for members in groups.values():
+    out: list[Tensor] = list(queries)
+    for (count, _, _), members in groups.items():
+        if not count:
+            continue
         given = [bias for i in members if (bias := biases[i]) is not None]
         mixed = _attention(
-            torch.stack([split[i] for i in members]),
+            torch.stack([queries[i] for i in members]),
             torch.stack([pairs[i][0] for i in members]),
             torch.stack([pairs[i][1] for i in members]),
             torch.stack(given)[:, None] if given else None,
@@ -127,35 +113,91 @@ def _attend(
     return torch.cat(out, dim=1)
 
 
+class _Rows:
+    """Which of the packed tokens of all feeds something is done for; a pick of None is all of them."""
+
+    def __init__(self, counts: Sequence[int], picks: Sequence[Tensor | None]) -> None:
+        self.counts = [
+            count if pick is None else pick.numel()
+            for count, pick in zip(counts, picks, strict=True)
+        ]
+        self._index: Tensor | None = None
+        if given := [pick for pick in picks if pick is not None]:
+            at, parts, device = 0, [], given[0].device
+            for count, pick in zip(counts, picks, strict=True):
+                rows = torch.arange(count) if pick is None else pick
+                parts.append(rows.to(device) + at)
+                at += count
+            self._index = torch.cat(parts)
+
+    def of(self, packed: Tensor, dim: int = 0) -> Tensor:
+        """The rows of a packed tensor."""
+        if self._index is None:
+            return packed
+        return packed.index_select(dim, self._index.to(packed.device))
+
+    def split(self, fresh: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+        """A tensor of these rows, one part a feed."""
+        return torch.split(fresh, self.counts, dim)
+
+
+def _layer(
+    layer: Layer,
+    number: int,
+    feeds: Sequence[Feed],
+    x: Tensor,
+    tables: Tensor,
+    wanted: Sequence[Tensor | None],
+) -> Tensor:
+    """One layer, from the residual rows x of all feeds to those that are `wanted` of each."""
+    counts = [len(feed) for feed in feeds]
+    h = layer.before_attention(x)
+    valued = _Rows(counts, [feed.cache.fresh_values(number) for feed in feeds])
+    values = valued.split(layer.values(valued.of(h)), 1)
+    picks = [feed.cache.fresh_rows(number, v) for feed, v in zip(feeds, values, strict=True)]
+    asking = [p if w is None else w for p, w in zip(picks, wanted, strict=True)]
+    fresh, asked = _Rows(counts, picks), _Rows(counts, asking)
+    keys = fresh.split(rotate(layer.keys(fresh.of(h)), fresh.of(tables, 1)), 1)
+    queries = asked.split(rotate(layer.queries(asked.of(h)), asked.of(tables, 1)), 1)
+    pairs = [
+        feed.cache.attend(number, *row)
+        for feed, *row in zip(feeds, queries, keys, values, strict=True)
+    ]
+    biases = [
+        _row_bias(feed, number, rows, pair[0].shape[1], h.dtype)
+        for feed, rows, pair in zip(feeds, asking, pairs, strict=True)
+    ]
+    mixed = _attend(queries, pairs, biases)
+    out = asked.split(layer.after_attention(mixed.transpose(0, 1).flatten(1)))
+    kept = _Rows(counts, wanted)
+    x = kept.of(x) + torch.cat([f.cache.mixed(number, o) for f, o in zip(feeds, out, strict=True)])
+    run = _Rows(kept.counts, [p if w is None else None for p, w in zip(picks, wanted, strict=True)])
+    out = run.split(layer.feed_forward(run.of(x)))
+    return x + torch.cat([f.cache.transformed(number, o) for f, o in zip(feeds, out, strict=True)])
+
+
 def hidden_states(
     model: Network, feeds: Sequence[Feed], *, every_row: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Final-norm rows (sum of m, width) in feed order, and the indices of these rows.
 
-    In the last layer only the wanted rows are queries, unless `every_row` asks for all n.
+    In the last layer only the wanted rows are queries, unless `every_row` asks for all n or a
+    cache has use for the others.
     """
-    dims = model.dims
-    starts, total = [], 0
-    for feed in feeds:
-        starts.append(total)
-        total += len(feed)
+    dims, counts = model.dims, [len(feed) for feed in feeds]
     x = model.embed(torch.cat([feed.tokens for feed in feeds]))
     positions = torch.cat([feed.positions for feed in feeds])
     tables = rotary_tables(positions, dims.rotary, dims.rope_theta, x.dtype)
-    every = [torch.arange(len(feed), device=x.device) for feed in feeds]
-    last = every if every_row else [feed.logit_rows for feed in feeds]
-    wanted = torch.cat([rows + start for rows, start in zip(last, starts, strict=True)])
+    asked: list[Tensor | None] = [None if every_row else feed.logit_rows for feed in feeds]
+    narrow = [rows if feed.cache.narrows else None for rows, feed in zip(asked, feeds, strict=True)]
+    every: list[Tensor | None] = [None] * len(feeds)
+    last = len(model.layers) - 1
     for number, layer in enumerate(model.layers):
-        h = layer.before_attention(x)
-        k, v = rotate(layer.keys(h), tables), layer.values(h)
-        querying, query_tables = every, tables
-        if number == dims.layers - 1:  # nothing reads the other rows after this layer
-            x, h, query_tables, querying = x[wanted], h[wanted], tables[:, wanted], last
-        q = rotate(layer.queries(h), query_tables)
-        mixed = _attend(feeds, number, q, k, v, querying)
-        x = x + layer.after_attention(mixed.transpose(0, 1).flatten(1))
-        x = x + layer.feed_forward(x)
-    return model.final_norm(x), wanted
+        # Nothing reads the other rows after the last layer.
+        x = _layer(layer, number, feeds, x, tables, narrow if number == last else every)
+    left = [None if cut is not None else rows for rows, cut in zip(asked, narrow, strict=True)]
+    rows = _Rows(_Rows(counts, narrow).counts, left).of(x)
+    return model.final_norm(rows), _Rows(counts, asked).of(torch.arange(len(positions), device=x.device))
 
 
 @torch.inference_mode()

@@ -81,9 +81,9 @@ def test_a_request_that_does_not_suit_the_model(asked: Request, message: str) ->
         (lambda: Threshold(1.5), "threshold=1.5"),
         (lambda: SkipAt((), 1, 0.5), "at least one offset"),
         (lambda: SkipAt((0,), 1, 0.0), "threshold=0.0"),
-        (lambda: SpanFold("first"), "needs at least 1 token"),
+        (lambda: SpanFold("first"), "need at least 1 token"),
         (lambda: SpanFold("nothing", 3), "'nothing' takes 0"),
-        (lambda: SpanFold("all"), "choose from nothing, first"),  # type: ignore[arg-type]
+        (lambda: SpanFold("all"), "choose from nothing, first, attended"),  # type: ignore[arg-type]
         (lambda: preset("elastic", block_length=0), "block_length=0"),
         (lambda: preset("fast"), "preset 'fast': choose from exact, parallel, elastic"),
         (lambda: preset("exact", threshold=0.9), "no option 'threshold'; it takes block_length"),
