@@ -21,7 +21,8 @@ class Progress:
     `watched` holds the watched probabilities after the first forward and is empty afterwards.
     `gaps` has the best logit's lead over the second at each offset that the stop looked at, and is
     empty when one of them was not fed. `done` is the share of the work behind: of the forwards where
-    their number is known, else of the masks.
+    their number is known, else of the masks. While the block is `open`, decoded tokens may still be
+    edited.
     """
 
     tokens: Tensor
@@ -30,6 +31,7 @@ class Progress:
     block: int = 0
     gaps: Mapping[int, float] = field(default_factory=dict)
     done: float = 0.0
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class FirstEos(Stop):
 
     def __call__(self, progress: Progress) -> Halt | None:
         """Compare the first end token with the first mask."""
+        if progress.open:
+            return None
         ends = torch.zeros_like(progress.tokens, dtype=torch.bool)
         for stop_id in progress.info.stop_ids:
             ends |= progress.tokens == stop_id
@@ -96,7 +100,7 @@ class EosInBlock(Stop):
     def __call__(self, progress: Progress) -> Halt | None:
         """Look at the block when it has no mask."""
         block = progress.tokens[progress.block :]
-        if bool((block == progress.info.mask_id).any()):
+        if progress.open or bool((block == progress.info.mask_id).any()):
             return None
         return Halt("eos") if bool((block == progress.info.eos_id).any()) else None
 
