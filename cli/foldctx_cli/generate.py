@@ -78,6 +78,7 @@ def generate(
     loaded = model.load()
 
     from foldctx.decoding import preset
+    from foldctx.models.families import FAMILIES
     from foldctx_pipelines.generate import Generating, generate_prompts
     from foldctx_pipelines.prompts import check_chat
 
@@ -85,7 +86,7 @@ def generate(
         preset(decoding.preset, **overrides),
         length.gen_length,
         seed=decoding.seed,
-        chat=check_chat(loaded.tokenizer, length.chat),
+        chat=check_chat(loaded.tokenizer, FAMILIES[loaded.info.family].chat, length.chat),
         rows=length.rows,
         steps=tracing.steps,
     )

@@ -107,7 +107,7 @@ class _LayoutState:
 
     def plan(self, layout: Layout, step: int) -> Reuse:
         if _due(step, self._refresh) or self._kept is None:
-            tail = slice(layout.behind, len(layout))
+            tail = slice(layout.block.start, len(layout))
             self._kept = LayoutKeys(layout.block if self._block_only else tail)
             return whole_layout(layout, self._kept)
         return Reuse(self._kept.rows, self._kept, len(layout))

@@ -73,7 +73,9 @@ class Layout:
 
     `indices` (ascending) and `positions` (n,); the block is the rows [behind, behind + block_length),
     everything before it is decoded or given, everything after it is read only. The first `given`
-    rows are the prompt. `bias` (n,) is added to every attention logit of a row (None: nothing).
+    rows are the prompt. The block's logits come from its own rows, and from the `lead` before them
+    where the model's rows predict the next token. `bias` (n,) is added to every attention logit of
+    a row (None: nothing).
     """
 
     segments: tuple[Placed, ...]
@@ -83,22 +85,24 @@ class Layout:
     behind: int
     block_length: int
     position_max: int
+    lead: int = 0
     bias: Tensor | None = None
 
     @property
     def block(self) -> slice:
-        """The rows of the block."""
-        return slice(self.behind, self.behind + self.block_length)
+        """The rows that the block's logits come from: the block, and the lead before it."""
+        return slice(self.behind - self.lead, self.behind + self.block_length)
 
     def __len__(self) -> int:
         return self.indices.numel()
 
 
 def _layout(
-    segments: list[Placed], prompt: int, block: Range, *, multiplicity: bool = False
+    segments: list[Placed], prompt: int, block: Range, *, shift: bool, multiplicity: bool
 ) -> Layout:
     parts = [segment for segment in segments if segment.start < segment.end]
     indices = torch.cat([torch.arange(part.start, part.end) for part in parts])
+    behind = sum(part.end - part.start for part in parts if part.end <= block[0])
     return Layout(
         segments=tuple(parts),
         indices=indices,
@@ -106,9 +110,10 @@ def _layout(
             [torch.arange(part.position, part.position + part.end - part.start) for part in parts]
         ),
         given=prompt,
-        behind=sum(part.end - part.start for part in parts if part.end <= block[0]),
+        behind=behind,
         block_length=block[1] - block[0],
         position_max=max(part.position + part.end - part.start - 1 for part in parts),
+        lead=int(shift and behind > 0),
         bias=_log_multiplicity(indices, block[1]) if multiplicity else None,
     )
 
@@ -133,6 +138,7 @@ class Canvas:
         self.first_position = request.first_position
         self.seed = request.seed
         self.mask_id = info.mask_id
+        self.logit_shift = info.logit_shift
         self.capacity = info.window - request.first_position
         self.tokens = torch.tensor(request.prompt_tokens + [info.mask_id] * request.gen_length)
         for offset, token in request.pinned.items():
@@ -194,9 +200,14 @@ class Canvas:
             reason = "masks behind the block are represented by few"
             folds.append(fold_span(self.id, "mask", (end, len(self)), kept, reason))
         live = self._placed("answer", self.folded[1], start), self._placed("mask", start, end)
-        parts = [*self._given(), *live, *ahead]
-        prompt = self.prompt_length
-        return _layout(parts, prompt, (start, end), multiplicity=feed.multiplicity), folds
+        layout = _layout(
+            [*self._given(), *live, *ahead],
+            self.prompt_length,
+            (start, end),
+            shift=self.logit_shift,
+            multiplicity=feed.multiplicity,
+        )
+        return layout, folds
 
     @property
     def shift(self) -> int:

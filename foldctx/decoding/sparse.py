@@ -23,7 +23,9 @@ class EvictedKeys(RowCache):
 
     def __init__(self, layout: Layout, retention: float, kernel: int) -> None:
         self.block = layout.block
-        self.kept = int((len(layout) - layout.block_length) * retention)
+        fed = layout.block.stop - layout.block.start
+        self.kept = int((len(layout) - fed) * retention)
+        self.keys = self.kept + fed
         self.rows: dict[int, Tensor] = {}
         self.recording = True
         self._kernel = kernel
@@ -78,7 +80,7 @@ class _SparseState:
             self._kept = EvictedKeys(layout, self._policy.retention, self._policy.kernel)
             return whole_layout(layout, self._kept)
         self._kept.recording = False
-        return Reuse(layout.block, self._kept, self._kept.kept + layout.block_length)
+        return Reuse(layout.block, self._kept, self._kept.keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,10 @@ def read_checkpoint(
     info = ModelInfo(
         name=str(name),
         family=family.name,
-        window=_window(config, window, folder),
+        window=_window(config, family, window, folder),
         vocab_size=dims.embeddings,
+        logit_shift=family.logit_shift,
+        block_grid=family.block_length if family.block_causal else None,
         **_ids(config, family, tokenizer, folder),
         layers=dims.layers,
         width=dims.width,
@@ -118,15 +120,15 @@ def _weights_sha256(folder: Path, weights: Weights, calibration: Mapping[str, An
     return weights.sha256()
 
 
-def _window(config: Mapping[str, Any], wanted: int | None, folder: Path) -> int:
-    trained = config.get("max_sequence_length")
+def _window(config: Mapping[str, Any], family: Family, wanted: int | None, folder: Path) -> int:
+    trained = config.get(family.window_field)
     if not _is_count(trained) or trained < 2:
         raise ModelError(
-            f"{folder / 'config.json'}: max_sequence_length={trained!r}; "
+            f"{folder / 'config.json'}: {family.window_field}={trained!r}; "
             "it must say how many tokens the model was trained to read"
         )
     if wanted is None:
-        return trained
+        return min(trained, family.window) if family.window_inherited else trained
     if not 2 <= wanted <= trained:
         raise UsageError(f"window={wanted}: this model takes from 2 to {trained} tokens")
     return wanted

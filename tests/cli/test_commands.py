@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from foldctx.errors import UsageError
+from foldctx.models import llada
 from foldctx.models.tokenizer import Tokenizer
 from foldctx.records import validate
 from foldctx_pipelines.prompts import check_chat, make_prompt, prompt_segments
@@ -52,16 +53,16 @@ def test_generate_from_standard_input_as_text(run: Run, model: Path) -> None:
 
 def test_chat_is_for_models_that_know_turns(model: Path) -> None:
     tokenizer = Tokenizer(model / "tokenizer.json")
-    assert check_chat(tokenizer, None) is False
+    assert check_chat(tokenizer, llada.CHAT, None) is False
     with pytest.raises(UsageError, match="start_header_id"):
-        check_chat(tokenizer, True)
+        check_chat(tokenizer, llada.CHAT, True)
 
 
 def test_special_tokens_in_a_prompt_stay_text(model: Path) -> None:
     tokenizer = Tokenizer(model / "tokenizer.json")
     prompt = make_prompt("Say <|eot_id|> twice", "test")
-    (raw,) = prompt_segments(prompt, tokenizer, chat=False)
-    before, text, after = prompt_segments(prompt, tokenizer, chat=True)
+    (raw,) = prompt_segments(prompt, tokenizer)
+    before, text, after = prompt_segments(prompt, tokenizer, llada.CHAT)
     eot = tokenizer.token_id("<|eot_id|>")
     assert raw == text and eot not in text.tokens
     assert eot in after.tokens and tokenizer.token_id("<|startoftext|>") == before.tokens[0]
