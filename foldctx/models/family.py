@@ -57,6 +57,7 @@ class Family:
     or raises ModelError; `network` makes the modules, and importing torch is left to it.
     `logit_shift`: the network's row at a position predicts the token after it. `block_causal`:
     positions see their own block of `block_length` and those before it, and no later one.
+    `rope_scales`: the window was measured to rise with the rotary base (see `rope`).
     """
 
     name: str
@@ -79,3 +80,4 @@ class Family:
     block_causal: bool = False
     block_length: int = 32
     window_inherited: bool = False
+    rope_scales: bool = False

@@ -30,7 +30,7 @@ class ModelInfo:
     bos_id: int | None = None
     logit_shift: bool = False
     block_grid: int | None = None
-    rope_scale: float = 1.0
+    rope_scale: int = 1
     layers: int = 0
     width: int = 0
     heads: int = 0

@@ -108,4 +108,5 @@ FAMILY = Family(
     dims=dims_from_config,
     network=network,
     window_field="max_sequence_length",
+    rope_scales=True,
 )

@@ -65,19 +65,23 @@ def load_model(
     dtype: str = "auto",
     revision: str | None = None,
     window: int | None = None,
+    rope_scale_to: int | None = None,
 ) -> Model:
     """Load "embedded", a model folder or a hub model `owner/name`.
 
     `device` is "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; the whole model goes to
     one device. `dtype` is the type computed in, whatever the files hold: "auto" is float32 on the
-    CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window.
+    CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window
+    and `rope_scale_to` raises it by a larger rotary base.
     Raises UsageError for an argument that cannot be used and ModelError for a model that cannot.
     """
     if _DEVICE.fullmatch(device) is None:
         raise UsageError(f"device={device!r}: choose from auto, cpu, cuda, cuda:N")
     if dtype not in DTYPES:
         raise UsageError(f"dtype={dtype!r}: choose from {', '.join(DTYPES)}")
-    checkpoint = read_checkpoint(name, revision=revision, window=window)
+    checkpoint = read_checkpoint(
+        name, revision=revision, window=window, rope_scale_to=rope_scale_to
+    )
 
     from foldctx.models.build import build, choose_device, choose_dtype
 

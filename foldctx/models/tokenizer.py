@@ -1,4 +1,4 @@
-"""Tokens of text and of templates, from a hub-form tokenizer.json alone.
+"""Tokens of text and of templates, from the tokenizer files of a model folder alone.
 
 A document may contain the text of a special token (a paper about LLaDA does). Text is therefore
 encoded by a copy of the tokenizer that knows no special tokens; templates by the whole one.
@@ -11,21 +11,15 @@ from pathlib import Path
 from tokenizers import Tokenizer as RawTokenizer
 
 from foldctx.errors import ModelError
+from foldctx.models.vocabulary import read_form, tokenizer_form
 
 
 class Tokenizer:
     """Encodes text and templates, decodes ids; holds no model facts but the vocabulary."""
 
     def __init__(self, path: Path) -> None:
-        """Read a tokenizer.json; ModelError naming the file when that is not possible."""
-        try:
-            form = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            raise ModelError(
-                f"{path}: no such file; the model folder needs the tokenizer.json of its hub page"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: not a tokenizer.json ({error})") from None
+        """Read the tokenizer of a model folder, or a tokenizer.json; ModelError when that fails."""
+        form = tokenizer_form(path) if path.is_dir() else read_form(path)
         try:
             self._template = RawTokenizer.from_str(json.dumps(form))
             form["added_tokens"] = []
