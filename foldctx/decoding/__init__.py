@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foldctx.decoding.cache import Cache, DualCache, NoCache, PrefixCache
     from foldctx.decoding.canvas import SpanFold
+    from foldctx.decoding.causal import BlockCausalCache
     from foldctx.decoding.commit import Bounded, Commit, DynamicThreshold, Factor, Quota, Threshold
     from foldctx.decoding.decoder import Decoder
     from foldctx.decoding.events import Decoded, Event, Step, Usage, flops
@@ -29,13 +30,17 @@ if TYPE_CHECKING:
         preset_options,
     )
     from foldctx.decoding.propose import Proposer
+    from foldctx.decoding.refine import Editing, ThresholdOrQuota
     from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
     from foldctx.decoding.sparse import SparseCache
-    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt
+    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt, Stop
+    from foldctx.decoding.tempered import Tempered
+    from foldctx.decoding.timesteps import Timesteps
 
 _HOME = {
     "cache": ("Cache", "DualCache", "NoCache", "PrefixCache"),
     "canvas": ("SpanFold",),
+    "causal": ("BlockCausalCache",),
     "commit": ("Bounded", "Commit", "DynamicThreshold", "Factor", "Quota", "Threshold"),
     "decoder": ("Decoder",),
     "sparse": ("SparseCache",),
@@ -45,14 +50,18 @@ _HOME = {
     "loop": ("Predictor", "check_request", "decode", "decode_one"),
     "presets": ("PRESETS", "PRESET_NAMES", "check_preset", "preset", "preset_options"),
     "propose": ("Proposer",),
+    "refine": ("Editing", "ThresholdOrQuota"),
     "segments": ("Fold", "Request", "Segment", "fold_segment"),
-    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt"),
+    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt", "Stop"),
+    "tempered": ("Tempered",),
+    "timesteps": ("Timesteps",),
 }
 
 __all__ = [
     "PRESETS",
     "PRESET_NAMES",
     "AnyOf",
+    "BlockCausalCache",
     "Bounded",
     "Cache",
     "Commit",
@@ -61,6 +70,7 @@ __all__ = [
     "Decoder",
     "DualCache",
     "DynamicThreshold",
+    "Editing",
     "Elastic",
     "EosInBlock",
     "Event",
@@ -81,8 +91,12 @@ __all__ = [
     "SpanFold",
     "SparseCache",
     "Step",
+    "Stop",
     "SuffixWindow",
+    "Tempered",
     "Threshold",
+    "ThresholdOrQuota",
+    "Timesteps",
     "UniformDropout",
     "Usage",
     "WholeCanvas",

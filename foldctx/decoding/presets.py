@@ -5,6 +5,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, get_args
 
 from foldctx import decoding  # resolves its names when a preset is built, not before
+from foldctx.decoding.presets_families import block, dream
 from foldctx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ DEFAULT_PRESET = "elastic"
 
 PRESET_NAMES: Mapping[str, str] = {
     "exact": "LLaDA's own sampler, token for token (https://arxiv.org/abs/2502.09992)",
+    "dream": "Dream's own sampler, for its models (https://arxiv.org/abs/2508.15487)",
+    "block": "LLaDA2's own sampler and exact cache, for its models "
+    "(https://arxiv.org/abs/2512.15745)",
     "parallel": "every confident token at once, no cache (https://arxiv.org/abs/2505.22618)",
     "elastic": "near masks and the terminal one, prefix cache, confident tokens at once "
     "(https://arxiv.org/abs/2605.18165)",
@@ -97,6 +101,8 @@ def elastic(
 
 
 PRESETS: Mapping[str, "Callable[..., decoding.Decoder]"] = {
+    "dream": dream,
+    "block": block,
     "exact": exact,
     "parallel": parallel,
     "elastic": elastic,

@@ -18,14 +18,15 @@ class Timesteps(Commit):
     the m masks that are left, the last step all of them. Early steps of a long schedule commit
     nothing, as in the reference, and all steps run. With `independent` (Dream's alg "origin") every
     mask is committed with probability 1 - s / t by itself; the ranking must be random then.
+    `steps=None` takes as many as there are masks.
     """
 
-    steps: int = 512
+    steps: int | None = None
     eps: float = 1e-3
     independent: bool = False
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
+        if self.steps is not None and self.steps < 1:
             raise UsageError(f"steps={self.steps}; it must be at least 1")
         if not 0 < self.eps < 1:
             raise UsageError(f"eps={self.eps} does not lie between 0 and 1, where time ends")
@@ -42,7 +43,7 @@ class Timesteps(Commit):
 
     def check(self, request: Request, blocks: int) -> None:
         """Steps must divide evenly among the blocks."""
-        if self.steps % blocks:
+        if self.steps is not None and self.steps % blocks:
             raise UsageError(
                 f"request {request.id!r}: steps={self.steps} is not a multiple of the {blocks} "
                 f"blocks of gen_length={request.gen_length}"
@@ -50,11 +51,14 @@ class Timesteps(Commit):
 
     def planned(self, masks: int) -> int | None:
         """The steps."""
-        return self.steps
+        return masks if self.steps is None else self.steps
+
+    def _steps(self, at: BlockStep) -> int:
+        return at.masks if self.steps is None else self.steps // at.blocks
 
     def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
         """The step's share of the most confident, or each by its own chance."""
-        steps = self.steps // at.blocks
+        steps = self._steps(at)
         if at.step + 1 >= steps:
             return ranked(confidence)
         times = torch.linspace(1, self.eps, steps + 1)  # float32, as the reference rounds
@@ -65,4 +69,4 @@ class Timesteps(Commit):
 
     def done(self, at: BlockStep, left: int) -> bool:
         """After the last step."""
-        return at.step + 1 >= self.steps // at.blocks
+        return at.step + 1 >= self._steps(at)

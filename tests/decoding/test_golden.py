@@ -15,7 +15,10 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 def test_every_case_equals_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
     assert golden.main([str(GOLDEN)]) == 0
-    assert capsys.readouterr().out == "left out sparse_dllm/sparse_03: 2 selections hang on a tie at the cut\n48 passed, 0 failed, 1 left out\n"
+    assert (
+        capsys.readouterr().out
+        == "left out sparse_dllm/sparse_03: 2 selections hang on a tie at the cut\n48 passed, 0 failed, 1 left out\n"
+    )
 
 
 @pytest.fixture
