@@ -1,13 +1,16 @@
 """Commit seam: which proposals of a forward are written."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
+
+if TYPE_CHECKING:
+    from foldctx.decoding.decoder import Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class Commit(Protocol):
         """Whether the number of a block's forwards is known before they run."""
         return False
 
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """Why it cannot serve this decoder, or None."""
+        return None
+
     @property
     def edits(self) -> bool:
         """Whether decoded tokens of the block are proposed for again, for `revise`."""
@@ -48,6 +55,7 @@ class Commit(Protocol):
 
     def check(self, request: Request, blocks: int) -> None:
         """Raise UsageError when the request cannot be decoded this way."""
+        return
 
     def planned(self, masks: int) -> int | None:
         """Forwards that a request of so many masks will take, where that is known."""

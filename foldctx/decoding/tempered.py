@@ -48,6 +48,11 @@ class Tempered(Propose):
         """True of the probability of the token and of its margin over the next."""
         return self.remasking in ("low_confidence", "margin")
 
+    @property
+    def is_uniform(self) -> bool:
+        """As `remasking` says."""
+        return self.remasking == "random"
+
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator
     ) -> Proposal:
@@ -99,7 +104,8 @@ class Tempered(Propose):
             chosen: Tensor = probabilities.gather(1, tokens[:, None]).squeeze(1)
             return chosen
         if self.remasking == "entropy":
-            spread: Tensor = torch.special.entr(probabilities).sum(-1)
-            return -spread - torch.special.entr(mask)
-        best: Tensor = torch.cat((probabilities.topk(2, dim=-1).values, mask[:, None]), 1)  # (m, 3)
-        return best[:, 0] - best[:, 1:].max(-1).values
+            spread: Tensor = torch.special.entr(probabilities).sum(-1) + torch.special.entr(mask)
+            return -spread
+        best = torch.cat((probabilities.topk(2, dim=-1).values, mask[:, None]), 1)  # (m, 3)
+        margin: Tensor = best[:, 0] - best[:, 1:].max(-1).values
+        return margin

@@ -1,6 +1,7 @@
 """Dream's commit schedules: how many masks a step of continuous time uncovers."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -8,6 +9,9 @@ from torch import Tensor
 from foldctx.decoding.commit import BlockStep, Commit, ranked
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
+
+if TYPE_CHECKING:
+    from foldctx.decoding.decoder import Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,12 @@ class Timesteps(Commit):
     def scheduled(self) -> bool:
         """By the steps."""
         return True
+
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """Chances are compared with uniform random numbers."""
+        if self.independent and not decoder.propose.is_uniform:
+            return f"{self} gives every mask its own chance, so rank at random: remasking=random"
+        return None
 
     def check(self, request: Request, blocks: int) -> None:
         """Steps must divide evenly among the blocks."""

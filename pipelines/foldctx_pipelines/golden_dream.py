@@ -10,7 +10,7 @@ from torch import Tensor
 
 from foldctx.decoding import Decoded, Decoder, Never, NoCache, Request, Segment, WholeCanvas, decode
 from foldctx.decoding.commit import BlockStep
-from foldctx.decoding.presets_families import DREAM_ALGS
+from foldctx.decoding.propose import Remasking
 from foldctx.decoding.tempered import Tempered
 from foldctx.decoding.timesteps import Timesteps
 from foldctx_pipelines.golden_recorded import (
@@ -20,6 +20,13 @@ from foldctx_pipelines.golden_recorded import (
     difference,
     read_form,
 )
+
+# Dream's names for its rankings.
+ALGS: Mapping[str, Remasking] = {
+    "maskgit_plus": "low_confidence",
+    "topk_margin": "margin",
+    "entropy": "entropy",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ def check_dream(folder: Path) -> Iterator[Case]:
 def _rows(recorded: Recorded, case: Mapping[str, Any]) -> Iterator[Sequence[str | None]]:
     """What is wrong with each row of a batch, decoded by itself: positions begin behind padding."""
     length = case["max_new_tokens"]
-    propose = Tempered(case["temperature"], case["top_p"], case["top_k"], DREAM_ALGS[case["alg"]])
+    propose = Tempered(case["temperature"], case["top_p"], case["top_k"], ALGS[case["alg"]])
     for row, ids in enumerate(case["prompt"]):
         pads = case["attention_mask"][row].index(1) if case["attention_mask"] else 0
         commit = TopK(case["steps"], case["eps"], prompt=len(ids), width=len(ids) + length)
