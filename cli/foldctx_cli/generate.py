@@ -77,13 +77,12 @@ def generate(
     sink, tally, trace = Sink(output), Tally(quiet=output.quiet), new_run(tracing.trace)
     loaded = model.load()
 
-    from foldctx.decoding import preset
     from foldctx.models.families import FAMILIES
     from foldctx_pipelines.generate import Generating, generate_prompts
     from foldctx_pipelines.prompts import check_chat
 
     how = Generating(
-        preset(decoding.preset, **overrides),
+        decoding.decoder(loaded.info, overrides),
         length.gen_length,
         seed=decoding.seed,
         chat=check_chat(loaded.tokenizer, FAMILIES[loaded.info.family].chat, length.chat),

@@ -121,20 +121,23 @@ class Canvas:
         self.prompt = request.prompt
         self.prompt_length = request.prompt_length
         # A block-causal model has its blocks from index 0 on, whole ones: the first one holds the
-        # prompt's tail, and the last one may hold masks past the length asked for.
+        # prompt's tail, and the last one may hold masks past the length asked for, where the window
+        # has room for them.
         self.grid = block_length if info.block_grid is not None else None
         self.start, self.block_length = self.prompt_length, min(block_length, request.gen_length)
         if self.grid:
             self.start, self.block_length = self.start - self.start % self.grid, self.grid
         asked = self.prompt_length + request.gen_length - self.start
         self.blocks = -(-asked // self.block_length)
-        whole = self.start + self.blocks * self.block_length - self.prompt_length
-        self.gen_length = whole if self.grid else request.gen_length
         self.first_position = request.first_position
+        self.capacity = info.window - request.first_position
+        self.gen_length = request.gen_length
+        if self.grid:
+            whole = self.start + self.blocks * self.grid - self.prompt_length
+            self.gen_length = min(whole, max(self.capacity - self.prompt_length, self.gen_length))
         self.seed = request.seed
         self.mask_id = info.mask_id
         self.logit_shift = info.logit_shift
-        self.capacity = info.window - request.first_position
         self.tokens = torch.tensor(request.prompt_tokens + [info.mask_id] * self.gen_length)
         self.pinned = [self.prompt_length + offset for offset in request.pinned]
         self.tokens[self.pinned] = torch.tensor(list(request.pinned.values()), dtype=torch.long)

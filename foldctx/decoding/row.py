@@ -82,11 +82,17 @@ class Row:
         self.finished = "length"
 
     def _check(self) -> None:
-        first = self.canvas.masked(self._block) - self.canvas.prompt_length
-        check_tokens(self.request, self.watch, first.tolist(), self.info)
+        check_tokens(self.request, self.watch, self._watchable(), self.info)
         self.decoder.commit.check(self.request, self.canvas.blocks)
         self.decoder.stop.check(self.request)
         self.canvas.check(self.decoder.feed.reserve, self.decoder.span)
+
+    def _watchable(self) -> list[int]:
+        """Offsets whose probabilities can be watched: on a grid, the first block may be short."""
+        if self.canvas.grid is not None:
+            return self._left()
+        first: list[int] = (self.canvas.masked(0) - self.canvas.prompt_length).tolist()
+        return first
 
     def begin(self) -> list[Fold]:
         """Lay the block out if it is new; returns the folds this took."""
@@ -185,13 +191,14 @@ class Row:
         return self.decoder.propose(both, self.info, self._generator)
 
     def read_watched(self, proposal: Proposal) -> Mapping[int, Mapping[int, float]]:
-        """Watched probabilities of the first forward; empty afterwards."""
-        if self.usage.forwards > 1:
+        """Watched probabilities of what is asked for the first time."""
+        if self.watched.keys() == self.watch.keys():
             return {}
         offsets = (self._asked.indices - self.canvas.prompt_length).tolist()
         return {
             offset: dict(zip(ids, proposal.probability(offsets.index(offset), ids), strict=True))
             for offset, ids in self.watch.items()
+            if offset in offsets and offset not in self.watched
         }
 
     def read_gaps(self, proposal: Proposal) -> Mapping[int, float]:
@@ -224,7 +231,7 @@ class Row:
         chosen, at = torch.cat((chosen, edited)), replace(at, edited=edited.numel())
         self._write(chosen, proposal)
         if proposal.watched:
-            self.watched = proposal.watched
+            self.watched = {**self.watched, **proposal.watched}
         left = self.canvas.masked(self._block).numel()
         over = self.decoder.commit.done(at, left)
         if (halt := self.decoder.stop(self._progress(proposal, over))) is not None:

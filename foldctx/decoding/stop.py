@@ -25,7 +25,8 @@ class Progress:
     """A request after a commit: the generated tokens up to the end of the block, which starts at
     the offset `block`.
 
-    `watched` holds the watched probabilities after the first forward and is empty afterwards.
+    `watched` holds the watched probabilities that this forward was the first to give: all of them in
+    the first forward, and none afterwards, but where a block-causal model has not come to them yet.
     `gaps` has the best logit's lead over the second at each offset that the stop looked at, and is
     empty when one of them was not fed. `done` is the share of the work behind: of the forwards where
     their number is known, else of the masks. While the block is `open`, decoded tokens may still be
@@ -202,7 +203,7 @@ class SkipAt(Stop):
 
     def __call__(self, progress: Progress) -> Halt | None:
         """Compare the watched probabilities, once."""
-        if not progress.watched:
+        if any(offset not in progress.watched for offset in self.offsets):
             return None
         seen = [progress.watched[offset][self.token_id] for offset in self.offsets]
         return Halt("skip", self.offsets) if min(seen) >= self.threshold else None
