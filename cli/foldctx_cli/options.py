@@ -173,8 +173,12 @@ class DecodingOptions:
             if not (key and equals):
                 raise UsageError(f"--set {setting}: give it as key=value, such as block_length=16")
             changed[key.replace("-", "_")] = _value(value)
-        check_preset(self.preset or DEFAULT_PRESET, changed)
+        self.check(changed)
         return changed
+
+    def check(self, overrides: Mapping[str, Any]) -> None:
+        """Raise UsageError for options that the preset does not have."""
+        check_preset(self.preset or DEFAULT_PRESET, overrides)
 
     def decoder(self, info: "ModelInfo", overrides: Mapping[str, Any]) -> "Decoder":
         """The decoder for a model, with the options that `overrides` gave."""
