@@ -120,8 +120,10 @@ def test_a_threshold_without_alpha_does_not_fall(stop: str) -> None:
     falling = preset("exact", commit="dynamic", alpha=0.0, **common)
     assert events(RandomModel(), asked, plain, 2) == events(RandomModel(), asked, falling, 2)
     falling = preset("exact", commit="dynamic", alpha=0.9, **common)
-    fewer = [sum(d.usage.forwards for d in events(RandomModel(), asked, by, 2)[0].values())
-             for by in (falling, plain)]
+    fewer = [
+        sum(d.usage.forwards for d in events(RandomModel(), asked, by, 2)[0].values())
+        for by in (falling, plain)
+    ]
     assert fewer[0] < fewer[1]
 
 
