@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from foldctx.decoding.presets import (
         PRESET_NAMES,
         PRESETS,
+        Preset,
         check_preset,
         preset,
         preset_options,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
     from foldctx.decoding.sparse import SparseCache
     from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt, Stop
+    from foldctx.decoding.tasks import TASKS, Task, task
     from foldctx.decoding.tempered import Tempered
     from foldctx.decoding.timesteps import Timesteps
 
@@ -48,7 +50,8 @@ _HOME = {
     "events": ("Decoded", "Event", "Step", "Usage", "flops"),
     "feed": ("Elastic", "GaussianDropout", "SuffixWindow", "UniformDropout", "WholeCanvas"),
     "loop": ("Predictor", "check_request", "decode", "decode_one"),
-    "presets": ("PRESETS", "PRESET_NAMES", "check_preset", "preset", "preset_options"),
+    "tasks": ("TASKS", "Task", "task"),
+    "presets": ("PRESETS", "PRESET_NAMES", "Preset", "check_preset", "preset", "preset_options"),
     "propose": ("Proposer",),
     "refine": ("Editing", "ThresholdOrQuota"),
     "segments": ("Fold", "Request", "Segment", "fold_segment"),
@@ -60,6 +63,7 @@ _HOME = {
 __all__ = [
     "PRESETS",
     "PRESET_NAMES",
+    "TASKS",
     "AnyOf",
     "BlockCausalCache",
     "Bounded",
@@ -83,6 +87,7 @@ __all__ = [
     "NoCache",
     "Predictor",
     "PrefixCache",
+    "Preset",
     "Proposer",
     "Quota",
     "Request",
@@ -93,6 +98,7 @@ __all__ = [
     "Step",
     "Stop",
     "SuffixWindow",
+    "Task",
     "Tempered",
     "Threshold",
     "ThresholdOrQuota",
@@ -108,6 +114,7 @@ __all__ = [
     "fold_segment",
     "preset",
     "preset_options",
+    "task",
 ]
 
 
