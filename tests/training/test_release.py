@@ -42,7 +42,7 @@ def run(ground, tmp_path: Path) -> Path:
     """A run folder that stands at step 35 of 40."""
     torch.manual_seed(0)
     folder = tmp_path / "run"
-    trainer = Trainer(Transformer(sizes(ground)), ground.world, PLAN, folder, compiled=False)
+    trainer = Trainer(Transformer(sizes(ground)), ground.world, PLAN, folder)
     trainer.step = 35
     trainer.save()
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
@@ -54,7 +54,7 @@ def run(ground, tmp_path: Path) -> Path:
 
 
 def state_model(ground, run: Path) -> Transformer:
-    trainer = Trainer(Transformer(sizes(ground)), ground.world, PLAN, run, compiled=False)
+    trainer = Trainer(Transformer(sizes(ground)), ground.world, PLAN, run)
     assert trainer.resume()
     return trainer.model
 

@@ -79,7 +79,7 @@ def _none_probabilities(
     for case in range(cases):
         window = read_window(rng, world, length, 1 if case % 2 else 3)
         ids = torch.tensor(window.ids)
-        slots = [(at, token) for at, token, weight in window.targets if weight == 1.0]
+        slots = [(at, token) for at, token, weight in window.targets if weight > 0.5]
         rows = torch.tensor([at for at, _ in slots], dtype=torch.long)
         if not slots:
             continue
