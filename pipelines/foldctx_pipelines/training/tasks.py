@@ -267,13 +267,16 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
 def _answer_canvas(
     rng: random.Random, world: World, ids: list[int], target: list[int], room: int
 ) -> Window:
-    """The canvas fills the room; mostly the answer is shown up to some token.
+    """The canvas fills the room; of the answer, nothing, a head or some tokens are shown.
 
-    What a text goes on with can be learned; what stands three masks further can only be guessed,
-    so the first masked token counts most.
+    What a text goes on with can be learned; what stands three masks further can only be guessed, so
+    a masked token counts in full where its left neighbour is shown.
     """
     wanted = target + [world.eos_id] * (room - len(target))
-    if rng.random() < 0.85:
+    form = rng.random()
+    if form < 0.35:
+        shown = set[int]()
+    elif form < 0.7:
         shown = set(range(rng.randrange(len(target) + 1)))
     else:
         shown = {j for j in range(len(target)) if rng.random() < 0.5}
@@ -284,6 +287,7 @@ def _answer_canvas(
             tail.append(token)
             continue
         tail.append(world.mask_id)
-        weight = 1.0 if not targets else 0.15 if j <= len(target) else 0.01
+        follows = j == 0 or j - 1 in shown
+        weight = 0.01 if j > len(target) else 1.0 if follows else 0.15
         targets.append((len(ids) + j, token, weight))
     return Window(ids + tail, targets)
