@@ -11,6 +11,8 @@ FORMS = {
     "ordinal": r"[a-z]+|\d+(st|nd|rd|th)",
     "roman": r"[IVX]+",
     "letter": r"[A-Z]",
+    "digits": r"[1-9]\d{0,3}",
+    "age": r"[1-9]\d",
     "decimal": r"\d+\.\d{1,2}",
     "span": r"\d+(-| to )\d+",
     "years": r"\d{4}(-| to )\d{4}",

@@ -12,13 +12,16 @@ def _letters(rng: random.Random, count: int) -> str:
     return "".join(rng.choice(_LETTERS) for _ in range(count))
 
 
+def _suffixed(number: int) -> str:
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number in (11, 12, 13) else ends.get(number % 10, 'th')}"
+
+
 def ordinal(rng: random.Random) -> str:
     """A rank or turn, as a word or in digits."""
     if rng.random() < 0.5:
         return rng.choice(words.ORDINALS)
-    number = rng.randrange(2, 100)
-    end = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
-    return f"{number}{end or 'th'}"
+    return _suffixed(rng.randrange(2, 100))
 
 
 def day(rng: random.Random) -> str:
@@ -31,8 +34,8 @@ def day(rng: random.Random) -> str:
         f"{number} {month[:3]} {year}",
         f"{number:02d}/{at + 1:02d}/{year}",
         f"{number}.{at + 1}.{year}",
-        f"{month} {year}",
-        f"{rng.choice(['spring', 'summer', 'autumn', 'winter'])} {year}",
+        f"the {_suffixed(number)} of {month} {year}",
+        f"{month} {_suffixed(number)}, {year}",
         f"{number} {month}",
         f"{month} {number}",
     ]
@@ -183,6 +186,8 @@ def _measured(units: list[str], top: int) -> Callable[[random.Random], str]:
 PAPERWORK: dict[str, Callable[[random.Random], str]] = {
     "ordinal": ordinal,
     "roman": lambda rng: rng.choice(words.ROMAN),
+    "digits": lambda rng: str(rng.randrange(1, 10 ** rng.randrange(1, 5))),
+    "age": lambda rng: str(rng.randrange(16, 96)),
     "letter": lambda rng: rng.choice(_LETTERS),
     "day": day,
     "slashed": slashed,
