@@ -41,8 +41,10 @@ def _memory(
         form = rng.random()
         if form < 0.3:
             texts.append((i, facts[i].statement))
-        elif form < 0.6 and facts[i].other_statement:
+        elif form < 0.55 and facts[i].other_statement:
             texts.append((i, facts[i].other_statement))
+        elif form < 0.7 and facts[i].sibling_statement:
+            texts.append((i, facts[i].sibling_statement))
         else:
             texts.append((i, filler_sentences(rng, world, 1)[0]))
     notes, used = [], 0
@@ -65,6 +67,8 @@ def read_window(rng: random.Random, world: World, length: int, questions: int) -
             units.append((dressed(rng, fact.statement), i))
         if fact.other_statement and rng.random() < (0.5 if present[i] else 0.6):
             units.append((dressed(rng, fact.other_statement), -1))
+        if fact.sibling_statement and rng.random() < 0.3:
+            units.append((dressed(rng, fact.sibling_statement), -1))
     rng.shuffle(units)
     notes = _memory(rng, facts, world, min(96, length // 5))
     empty = world.prompts.read(asked, notes, [])
@@ -239,6 +243,8 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
             continue
         known, told = rng.random() < 0.78, dressed(rng, fact.statement)
         others = [fact.other_statement] if fact.other_statement and rng.random() < 0.6 else []
+        if fact.sibling_statement and rng.random() < 0.4:
+            others.append(fact.sibling_statement)
         others += [draw_fact(rng, world).statement for _ in range(rng.randrange(0, 3))]
         others += filler_sentences(rng, world, rng.randrange(0, 3))
         texts = others[: rng.randrange(0 if known else 1, 5)] + ([told] if known else [])
