@@ -40,6 +40,7 @@ STAGES = (
         answer_length=112,
         answer_rows=36,
         long_share=0.5,
+        story_share=0.2,
     ),
 )
 Precision = Literal["bfloat16", "float32"]

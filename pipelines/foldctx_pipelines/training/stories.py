@@ -16,7 +16,7 @@ from foldctx_pipelines.training.facts import Bank
 from foldctx_pipelines.training.needles import draw_needles, draw_variables
 from foldctx_pipelines.training.sources import Ids, World, filler_sentences
 from foldctx_pipelines.training.tales import Ask, Split, Tale, dress
-from foldctx_pipelines.training.tasks import Window
+from foldctx_pipelines.training.tasks import Window, answer_canvas, span_marks, unit_marks
 from foldctx_pipelines.training.updates import draw_update
 
 _LEAST_FILLER = 12  # tokens of prose in every chunk, which take up what is left to the token
@@ -304,7 +304,8 @@ def reading_window(rng: random.Random, world: World, reading: Reading) -> Window
                 continue
             weight = _FIRST if n == 0 else _FURTHER if n < len(wanted) else _REST
             targets.append((len(ids) + offset, token, weight))
-    return Window(ids + tail, targets)
+    owners = [asking[0] if asking else -1 for _, asking in reading.units]
+    return Window(ids + tail, targets, unit_marks(world, ids, owners))
 
 
 def story_recall(
@@ -364,18 +365,8 @@ def recall_window(rng: random.Random, world: World, recall: Recall, length: int)
     target = [world.prompts.none_ids[0]]
     if recall.answer:
         target = list(world.encode([recall.answer])[0])
-    wanted = target + [world.eos_id] * (length - len(ids) - len(target))
-    count = rng.randrange(len(target) + 1)
-    shown = {j for j in range(len(target)) if rng.random() < 0.5}
-    if rng.random() < 0.85:
-        shown = set(range(count))
-    tail: list[int] = []
-    targets: list[tuple[int, int, float]] = []
-    for j, token in enumerate(wanted):
-        if j in shown:
-            tail.append(token)
-            continue
-        tail.append(world.mask_id)
-        weight = 1.0 if not targets else 0.15 if j <= len(target) else 0.01
-        targets.append((len(ids) + j, token, weight))
-    return Window(ids + tail, targets)
+    window = answer_canvas(rng, world, ids, target, length - len(ids))
+    if recall.answer:
+        memory = ids.index(world.tokenizer.token_id("<|memory|>"))
+        window.marks.extend(span_marks(ids, memory + 1, target))
+    return window

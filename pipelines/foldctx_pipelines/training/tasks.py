@@ -132,7 +132,7 @@ def write_window(rng: random.Random, world: World, length: int) -> Window:
         )
         ids = [token for _, piece in pieces for token in piece]
         target = list(text) if present else [world.prompts.none_ids[0]]
-        return _answer_canvas(rng, world, ids, target, canvas)
+        return answer_canvas(rng, world, ids, target, canvas)
 
 
 def _place(
@@ -263,14 +263,14 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
         room = length - len(ids)
         target = list(answer) if known else [world.prompts.none_ids[0]]
         if len(target) + 1 <= room:
-            window = _answer_canvas(rng, world, ids, target, room)
+            window = answer_canvas(rng, world, ids, target, room)
             if known:
                 memory = ids.index(world.tokenizer.token_id("<|memory|>"))
                 window.marks.extend(span_marks(ids, memory + 1, target))
             return window
 
 
-def _answer_canvas(
+def answer_canvas(
     rng: random.Random, world: World, ids: list[int], target: list[int], room: int
 ) -> Window:
     """The canvas fills the room; of the answer, nothing, a head or some tokens are shown.

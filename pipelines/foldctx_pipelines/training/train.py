@@ -22,6 +22,7 @@ from foldctx.errors import UsageError
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
 from foldctx_pipelines.training.sources import World
+from foldctx_pipelines.training.stories import story_answer, story_read
 from foldctx_pipelines.training.tasks import (
     UNANSWERING,
     Window,
@@ -36,7 +37,8 @@ from foldctx_pipelines.training.tasks import (
 class Stage:
     """A part of the curriculum: `steps` batches of `rows` windows of `length` tokens each.
 
-    A share `long_share` of the batches has windows of `long` tokens instead, and as many fewer.
+    A share `long_share` of the batches has windows of `long` tokens instead, and as many fewer. A
+    share `story_share` of the windows is of tales, whose lines only mean something together.
     """
 
     steps: int
@@ -47,6 +49,7 @@ class Stage:
     answer_rows: int = 12
     long: int = 480
     long_share: float = 0.0
+    story_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +116,21 @@ def make_batches(world: World, plan: Plan, step: int) -> tuple[Batch, Batch]:
         length, rows = stage.long, max(1, stage.rows * stage.length // stage.long)
     reads = []
     for _ in range(rows):
+        if rng.random() < stage.story_share:
+            reads.append(story_read(rng, world, length, min(3, stage.questions)))
+            continue
         if rng.random() < 0.06:
             reads.append(write_window(rng, world, length))
             continue
         count = 1 if rng.random() < 0.2 else rng.randrange(1, stage.questions + 1)
         window = read_window(rng, world, length, count)
         reads.append(add_cloze(rng, world, window, plan.targets) if rng.random() < 0.35 else window)
-    answers = [answer_window(rng, world, stage.answer_length) for _ in range(stage.answer_rows)]
+    answers = [
+        story_answer(rng, world, stage.answer_length)
+        if rng.random() < stage.story_share
+        else answer_window(rng, world, stage.answer_length)
+        for _ in range(stage.answer_rows)
+    ]
     return stack(reads, plan.targets), stack(answers, plan.targets)
 
 
