@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foldctx.decoding.cache import Cache, DualCache, NoCache, PrefixCache
     from foldctx.decoding.canvas import SpanFold
+    from foldctx.decoding.causal import BlockCausalCache
     from foldctx.decoding.commit import Bounded, Commit, DynamicThreshold, Factor, Quota, Threshold
     from foldctx.decoding.decoder import Decoder
     from foldctx.decoding.events import Decoded, Event, Step, Usage, flops
@@ -30,14 +31,18 @@ if TYPE_CHECKING:
         preset_options,
     )
     from foldctx.decoding.propose import Proposer
+    from foldctx.decoding.refine import Editing, ThresholdOrQuota
     from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
     from foldctx.decoding.sparse import SparseCache
-    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt
+    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt, Stop
     from foldctx.decoding.tasks import TASKS, Task, task
+    from foldctx.decoding.tempered import Tempered
+    from foldctx.decoding.timesteps import Timesteps
 
 _HOME = {
     "cache": ("Cache", "DualCache", "NoCache", "PrefixCache"),
     "canvas": ("SpanFold",),
+    "causal": ("BlockCausalCache",),
     "commit": ("Bounded", "Commit", "DynamicThreshold", "Factor", "Quota", "Threshold"),
     "decoder": ("Decoder",),
     "sparse": ("SparseCache",),
@@ -48,8 +53,11 @@ _HOME = {
     "tasks": ("TASKS", "Task", "task"),
     "presets": ("PRESETS", "PRESET_NAMES", "Preset", "check_preset", "preset", "preset_options"),
     "propose": ("Proposer",),
+    "refine": ("Editing", "ThresholdOrQuota"),
     "segments": ("Fold", "Request", "Segment", "fold_segment"),
-    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt"),
+    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt", "Stop"),
+    "tempered": ("Tempered",),
+    "timesteps": ("Timesteps",),
 }
 
 __all__ = [
@@ -57,6 +65,7 @@ __all__ = [
     "PRESET_NAMES",
     "TASKS",
     "AnyOf",
+    "BlockCausalCache",
     "Bounded",
     "Cache",
     "Commit",
@@ -65,6 +74,7 @@ __all__ = [
     "Decoder",
     "DualCache",
     "DynamicThreshold",
+    "Editing",
     "Elastic",
     "EosInBlock",
     "Event",
@@ -86,9 +96,13 @@ __all__ = [
     "SpanFold",
     "SparseCache",
     "Step",
+    "Stop",
     "SuffixWindow",
     "Task",
+    "Tempered",
     "Threshold",
+    "ThresholdOrQuota",
+    "Timesteps",
     "UniformDropout",
     "Usage",
     "WholeCanvas",

@@ -1,7 +1,7 @@
 """Commit seam: which proposals of a forward are written."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -9,18 +9,26 @@ from torch import Tensor
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
 
+if TYPE_CHECKING:
+    from foldctx.decoding.decoder import Decoder
+
 
 @dataclass(frozen=True, slots=True)
 class BlockStep:
     """Where a block stands: its forward `step` (from 0), the masks it began with, all blocks.
 
-    `mask_ratio` is the share of masks among what was fed from the block's start on.
+    `mask_ratio` is the share of masks among what was fed from the block's start on. The block has
+    `block_length` positions; `settled` of its forwards so far, this one included, began without a
+    mask, and this one edited `edited` tokens.
     """
 
     step: int
     masks: int
     blocks: int
     mask_ratio: float = 1.0
+    block_length: int = 0
+    settled: int = 0
+    edited: int = 0
 
 
 class Commit(Protocol):
@@ -36,6 +44,15 @@ class Commit(Protocol):
         """Whether the number of a block's forwards is known before they run."""
         return False
 
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """Why it cannot serve this decoder, or None."""
+        return None
+
+    @property
+    def edits(self) -> bool:
+        """Whether decoded tokens of the block are proposed for again, for `revise`."""
+        return False
+
     def check(self, request: Request, blocks: int) -> None:
         """Raise UsageError when the request cannot be decoded this way."""
         return
@@ -47,6 +64,13 @@ class Commit(Protocol):
     def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
         """Indices (k,) into the m positions of `confidence` (m,), which are in canvas order."""
         ...
+
+    def revise(self, confidence: Tensor, changed: Tensor) -> Tensor:
+        """Indices (k,) of the decoded tokens to overwrite by their proposals.
+
+        `confidence` (m,) is that of the proposals, `changed` (m,) says where they are other tokens.
+        """
+        return torch.empty(0, dtype=torch.long)
 
     def done(self, at: BlockStep, left: int) -> bool:
         """Whether the block is over after this step, with `left` masks in it."""
