@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,13 @@ class RunOptions:
         if self.max_errors is not None and self.max_errors < 0:
             raise UsageError(f"max_errors={self.max_errors}; it must not be negative")
 
+    def meant(self, row: Row) -> bool:
+        """Whether a row is in the shard, and in the sample of it."""
+        return self.shard.has(row) and (self.sample is None or in_sample(row, self.sample))
+
     def select(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows that are meant."""
-        taken = 0
-        for row in rows:
-            if not self.shard.has(row):
-                continue
-            if self.sample is not None and not in_sample(row, self.sample):
-                continue
-            yield row
-            taken += 1
-            if taken == self.limit:
-                return
+        """The rows that are worked on."""
+        return islice(filter(self.meant, rows), self.limit)
 
 
 @dataclass(frozen=True, slots=True)
