@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,6 +13,7 @@ from rich.table import Table
 from foldctx_cli.console import complain, is_terminal, plain
 from foldctx_cli.report import FAILED, SOME_FAILED
 from foldctx_pipelines.batch.run import Committed, Opened, Summary
+from foldctx_pipelines.batch.work import Cost
 
 if TYPE_CHECKING:
     from foldctx_pipelines.batch.status import RunStatus, ShardStatus
@@ -33,7 +34,7 @@ class Watch:
 
     def __init__(self, total: int, *, quiet: bool) -> None:
         self.quiet, self._total = quiet, total
-        self._windows = self._skipped = self._fed = self._failed = self._told = 0
+        self._cost, self._failed = Cost(), 0
         self._began = time.monotonic()
         self._bar: Progress | None = None
         if is_terminal(sys.stderr) and not quiet:
@@ -80,8 +81,8 @@ class Watch:
                 self._committed(event)
             elif isinstance(event, Summary):
                 summary = event
-            else:
-                self._happened(event)
+            elif isinstance(event, Cost):
+                self._cost += event
             self._show()
         assert summary is not None
         return summary
@@ -111,22 +112,14 @@ class Watch:
             elif self._failed == _MOST_COMPLAINTS + 1:
                 complain("error", "more rows failed; errors.jsonl of the run lists them at its end")
 
-    def _happened(self, event: Any) -> None:
-        name = getattr(event, "event", None)
-        if name == "window":
-            self._windows += event.fields["kind"] == "read"
-            self._fed += event.fields["tokens_fed"]
-        elif name == "skip":
-            self._skipped += 1
-
     def _show(self) -> None:
         if self._bar is None:
             return
         seconds = max(1e-9, time.monotonic() - self._began)
-        skipped = 100 * self._skipped / max(1, self._windows)
-        text = (
-            f"{self._windows} windows, {self._fed / seconds:,.0f} tokens/s, {skipped:.0f}% skipped"
-        )
+        cost = self._cost
+        speed = f"{cost.tokens_fed / seconds:,.0f} tokens/s"
+        skipped = 100 * cost.skipped / max(1, cost.windows)
+        text = f"{cost.windows} windows, {speed}, {skipped:.0f}% skipped"
         if self._failed:
             text += f", {self._failed} failed"
         self._bar.update(self._task, description=text)

@@ -10,6 +10,7 @@ from foldctx.documents import Document
 from foldctx.errors import DocumentError, UsageError, WindowError
 from foldctx.folding.answering import Answer, answer_session
 from foldctx.folding.config import FoldConfig, effective_window
+from foldctx.folding.happened import Happened
 from foldctx.folding.layout import encode_questions
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Session, Setup
@@ -19,7 +20,7 @@ from foldctx_pipelines.answer import make_record, stamp
 from foldctx_pipelines.batch.asks import Ask
 from foldctx_pipelines.batch.rows import Row, by_key
 from foldctx_pipelines.batch.together import Broke, read_together
-from foldctx_pipelines.batch.work import Finished, Record, Started, failed
+from foldctx_pipelines.batch.work import Cost, Finished, Record, Started, failed
 
 # What is wrong with a row itself; anything else may be the fault of what it shared a forward with.
 _ITS_OWN = (DocumentError, UsageError, WindowError)
@@ -47,7 +48,7 @@ class DocumentWork:
         )
 
     def __call__(self, blocks: Iterable[Sequence[Row]]) -> Iterator[object]:
-        """Started and Finished for every row, and the events of reading."""
+        """Started and Finished for every row, and what reading costs meanwhile."""
         jobs = (
             _Job(self, rows)
             for block in blocks
@@ -112,8 +113,8 @@ class _Job:
             for event in answer_session(session):
                 if isinstance(event, Answer):
                     answers[event.question] = event
-                else:
-                    yield event
+                elif cost := _cost(event):
+                    yield cost
         except _ITS_OWN as error:
             yield _failures(self.rows, error)
             return
@@ -123,6 +124,13 @@ class _Job:
         ask: Ask = row.payload
         answer = answers[ask.question]
         return make_record(self.work.stamp, answer, id=row.id, source=ask.source, started=began)
+
+
+def _cost(event: Happened) -> Cost | None:
+    if event.event == "window":
+        read = event.fields["kind"] == "read"
+        return Cost(windows=int(read), tokens_fed=event.fields["tokens_fed"])
+    return Cost(skipped=1) if event.event == "skip" else None
 
 
 def _failures(rows: Sequence[Row], error: Exception) -> Finished:

@@ -9,6 +9,8 @@ from hashlib import sha256
 from itertools import chain
 from typing import Any
 
+import torch
+
 import foldctx
 from foldctx.api import open_plan
 from foldctx.decoding import Decoder, preset
@@ -58,7 +60,9 @@ class ReaderSpec:
 
         The name and the place of a model decide nothing; its weights do.
         """
-        dtype = choose_dtype(self.dtype, choose_device(self.device))
+        # Another machine may have the device: here only its kind is asked for.
+        device = choose_device("auto") if self.device == "auto" else torch.device(self.device)
+        dtype = choose_dtype(self.dtype, device)
         return {
             "model": {
                 "weights_sha256": checkpoint.info.weights_sha256,
