@@ -32,6 +32,10 @@ _INPUT = "JSONL, Parquet, a folder, a pattern, a data set, or - for paths or JSO
 class _Batch(TyperGroup):
     """`foldctx batch INPUT` runs; `foldctx batch status RUN` tells of a run."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without anything, it is the input that is missing."""
+        return super().parse_args(ctx, args or ["run"])
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """What is no command is the input of a run."""
         if args and args[0] in self.commands:
