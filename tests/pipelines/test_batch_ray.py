@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from foldctx.folding.config import FoldConfig
 from foldctx.records import validate
 from foldctx_pipelines.batch import (
     Committed,
@@ -22,7 +21,6 @@ from foldctx_pipelines.batch import (
     run,
 )
 from foldctx_pipelines.batch.asks import Ask
-from foldctx_pipelines.batch.reader import ReaderSpec
 
 ray = pytest.importorskip("ray", reason="foldctx[ray] is not installed")
 pytestmark = pytest.mark.ray
@@ -36,11 +34,13 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-def spec_of(folder: Path) -> ReaderSpec:
+def loader_of(folder: Path) -> Any:
     """A reader that only counts: "deadly" texts end its process, "once" texts the first time."""
 
-    class Counting(ReaderSpec):
-        def load(self, checkpoint: Any = None) -> Any:
+    class Counting:
+        device = "cpu"
+
+        def load(self) -> Any:
             with (folder / "loads").open("a") as file:
                 file.write(f"{os.getpid()}\n")
             return each(self.make)
@@ -58,7 +58,7 @@ def spec_of(folder: Path) -> ReaderSpec:
                 file.write(f"{row.id}\n")
             return {"id": row.id, "answer": said.upper(), "worker": os.getpid()}
 
-    return Counting(FoldConfig(rows=2))
+    return Counting()
 
 
 def rows_of(**special: str) -> list[Row]:
@@ -71,7 +71,7 @@ def test_dead_workers_and_poisoned_rows_are_survived(tmp_path: Path) -> None:
     from foldctx_pipelines.batch.ray_engine import RayWork
 
     rows = rows_of(r7="deadly", r20="once", r33="wrong")
-    work = RayWork(spec_of(tmp_path), 2)
+    work = RayWork(loader_of(tmp_path), 2, together=4)
     events = list(run(rows, tmp_path / "run", work, {}, options=RunOptions(commit_rows=4)))
     summary = events[-1]
     assert isinstance(summary, Summary)
@@ -97,7 +97,7 @@ def test_a_driver_that_stops_goes_on_with_the_same_folder(tmp_path: Path) -> Non
     for event in run(
         rows_of(),
         tmp_path / "run",
-        RayWork(spec_of(tmp_path), 2),
+        RayWork(loader_of(tmp_path), 2, together=4),
         {},
         options=RunOptions(commit_rows=4),
     ):
@@ -107,6 +107,6 @@ def test_a_driver_that_stops_goes_on_with_the_same_folder(tmp_path: Path) -> Non
             if len(recorded) >= 12:
                 break
     (tmp_path / "made").unlink()
-    list(run(rows_of(), tmp_path / "run", RayWork(spec_of(tmp_path), 2), {}))
+    list(run(rows_of(), tmp_path / "run", RayWork(loader_of(tmp_path), 2, together=4), {}))
     again = set((tmp_path / "made").read_text().split())
     assert not again & recorded and len(again | recorded) == 60
