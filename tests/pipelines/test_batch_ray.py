@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from foldctx.errors import ModelError
 from foldctx.records import validate
 from foldctx_pipelines.batch import (
     Committed,
@@ -63,7 +64,7 @@ def loader_of(folder: Path) -> Any:
 
 def rows_of(**special: str) -> list[Row]:
     return [
-        Row(f"r{i}", Ask(f"doc {i}", "What?", special.get(f"r{i}", f"text {i}"))) for i in range(60)
+        Row(f"r{i}", Ask(f"doc {i}", "What?", special.get(f"r{i}", f"text {i}"))) for i in range(36)
     ]
 
 
@@ -75,9 +76,9 @@ def test_dead_workers_and_poisoned_rows_are_survived(tmp_path: Path) -> None:
     events = list(run(rows, tmp_path / "run", work, {}, options=RunOptions(commit_rows=4)))
     summary = events[-1]
     assert isinstance(summary, Summary)
-    assert (summary.everything.done, summary.failed) == (58, 2)
+    assert (summary.everything.done, summary.failed) == (34, 2)
     found = {r["id"]: r for r in records_of(read_folder(tmp_path / "run").every_shard()[0])}
-    assert len(found) == 60 and found["r20"]["answer"] == "ONCE"
+    assert len(found) == 36 and found["r20"]["answer"] == "ONCE"
     assert found["r7"]["error"]["type"] == "WorkerError"
     assert found["r33"]["error"] == {"type": "ValueError", "message": "a wrong text"}
     validate(found["r7"])
@@ -86,7 +87,7 @@ def test_dead_workers_and_poisoned_rows_are_survived(tmp_path: Path) -> None:
     workers = {record["worker"] for record in found.values() if "worker" in record}
     assert len(workers) >= 2 and len(loads) == len(set(loads)) <= 10
     committed = [r["id"] for e in events if isinstance(e, Committed) for r in e.records]
-    assert len(committed) == len(set(committed)) == 60
+    assert len(committed) == len(set(committed)) == 36
 
 
 def test_a_driver_that_stops_goes_on_with_the_same_folder(tmp_path: Path) -> None:
@@ -109,4 +110,18 @@ def test_a_driver_that_stops_goes_on_with_the_same_folder(tmp_path: Path) -> Non
     (tmp_path / "made").unlink()
     list(run(rows_of(), tmp_path / "run", RayWork(loader_of(tmp_path), 2, together=4), {}))
     again = set((tmp_path / "made").read_text().split())
-    assert not again & recorded and len(again | recorded) == 60
+    assert not again & recorded and len(again | recorded) == 36
+
+
+def test_workers_that_cannot_begin_end_the_run_with_the_reason(tmp_path: Path) -> None:
+    from foldctx_pipelines.batch.ray_engine import RayWork, WorkerError
+
+    class Lacking:
+        device = "cpu"
+
+        def load(self) -> Any:
+            raise ModelError("model.safetensors: no such file here")
+
+    work = RayWork(Lacking(), 1)
+    with pytest.raises(WorkerError, match=r"cannot go on \(.*model.safetensors: no such file"):
+        list(run(rows_of()[:2], tmp_path / "run", work, {}))

@@ -43,7 +43,7 @@ class Loader(Protocol):
 
 
 class WorkerError(FoldctxError):
-    """The process that worked on a row died, each time."""
+    """A process that works on rows died, each time, or cannot begin."""
 
 
 class RayWork:
@@ -120,7 +120,12 @@ class RayWork:
                 ),
                 max_task_retries=0,  # the group is tried again document by document instead
             )
-        yield from mapped.iter_batches(batch_size=None, prefetch_batches=0)
+        try:
+            yield from mapped.iter_batches(batch_size=None, prefetch_batches=0)
+        except ray.exceptions.RayError as error:
+            # The cause of an actor that cannot begin stands last in what Ray tells of it.
+            told = str(error).strip().splitlines() or [type(error).__name__]
+            raise WorkerError(f"--engine ray: the workers cannot go on ({told[-1]})") from error
 
 
 def _start(
