@@ -4,7 +4,7 @@ Linear layers see the fed tokens of all rows side by side and no padding; attent
 of rows of equal shape. Positions are data: nothing here counts tokens to find one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +13,10 @@ from torch.nn import functional
 
 from foldctx.models.network import Layer, Network
 from foldctx.models.row_cache import RowCache
+
+# On a CPU the linear layers take another path for a handful of rows and round otherwise, so that a
+# row fed alone would differ in its last bits from the same row fed beside others.
+_LEAST_ROWS = 16
 
 
 @dataclass(slots=True)
@@ -143,6 +147,15 @@ class _Rows:
         return torch.split(fresh, self.counts, dim)
 
 
+def _evenly(linear: Callable[[Tensor], Tensor], rows: Tensor, dim: int = 0) -> Tensor:
+    """A layer's map of rows (n, width) whose result has the rows in `dim`, never of few rows."""
+    spare = _LEAST_ROWS - rows.shape[0]
+    if spare <= 0 or rows.device.type != "cpu":
+        return linear(rows)
+    padded = linear(functional.pad(rows, (0, 0, 0, spare)))
+    return padded.narrow(dim, 0, rows.shape[0])
+
+
 def _layer(
     layer: Layer,
     number: int,
@@ -155,12 +168,12 @@ def _layer(
     counts = [len(feed) for feed in feeds]
     h = layer.before_attention(x)
     valued = _Rows(counts, [feed.cache.fresh_values(number) for feed in feeds])
-    values = valued.split(layer.values(valued.of(h)), 1)
+    values = valued.split(_evenly(layer.values, valued.of(h), 1), 1)
     picks = [feed.cache.fresh_rows(number, v) for feed, v in zip(feeds, values, strict=True)]
     asking = [p if w is None else w for p, w in zip(picks, wanted, strict=True)]
     fresh, asked = _Rows(counts, picks), _Rows(counts, asking)
-    keys = fresh.split(rotate(layer.keys(fresh.of(h)), fresh.of(tables, 1)), 1)
-    queries = asked.split(rotate(layer.queries(asked.of(h)), asked.of(tables, 1)), 1)
+    keys = fresh.split(rotate(_evenly(layer.keys, fresh.of(h), 1), fresh.of(tables, 1)), 1)
+    queries = asked.split(rotate(_evenly(layer.queries, asked.of(h), 1), asked.of(tables, 1)), 1)
     pairs = [
         feed.cache.attend(number, *row)
         for feed, *row in zip(feeds, queries, keys, values, strict=True)
@@ -170,11 +183,11 @@ def _layer(
         for feed, rows, pair in zip(feeds, asking, pairs, strict=True)
     ]
     mixed = _attend(queries, pairs, biases)
-    out = asked.split(layer.after_attention(mixed.transpose(0, 1).flatten(1)))
+    out = asked.split(_evenly(layer.after_attention, mixed.transpose(0, 1).flatten(1)))
     kept = _Rows(counts, wanted)
     x = kept.of(x) + torch.cat([f.cache.mixed(number, o) for f, o in zip(feeds, out, strict=True)])
     run = _Rows(kept.counts, [p if w is None else None for p, w in zip(picks, wanted, strict=True)])
-    out = run.split(layer.feed_forward(run.of(x)))
+    out = run.split(_evenly(layer.feed_forward, run.of(x)))
     return x + torch.cat([f.cache.transformed(number, o) for f, o in zip(feeds, out, strict=True)])
 
 
@@ -210,6 +223,6 @@ def forward(model: Network, feeds: Sequence[Feed]) -> list[Tensor]:
 
     The head runs on the wanted rows alone. Raises nothing of its own; the decoder checks windows.
     """
-    rows, _ = hidden_states(model, feeds)
-    logits = model.head(rows)
-    return list(torch.split(logits, [feed.logit_rows.numel() for feed in feeds]))
+    rows, _ = hidden_states(model, feeds, least=_LEAST_ROWS)
+    counts = [feed.logit_rows.numel() for feed in feeds]
+    return list(torch.split(model.head(rows)[: sum(counts)], counts))

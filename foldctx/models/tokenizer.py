@@ -6,6 +6,7 @@ encoded by a copy of the tokenizer that knows no special tokens; templates by th
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from tokenizers import Tokenizer as RawTokenizer
@@ -15,11 +16,15 @@ from foldctx.models.vocabulary import read_form, tokenizer_form
 
 
 class Tokenizer:
-    """Encodes text and templates, decodes ids; holds no model facts but the vocabulary."""
+    """Encodes text and templates, decodes ids; holds no model facts but the vocabulary.
+
+    `sha256` is the hash (hex) of its form, whichever files it was made from.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the tokenizer of a model folder, or a tokenizer.json; ModelError when that fails."""
         form = tokenizer_form(path) if path.is_dir() else read_form(path)
+        digest = sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
         try:
             self._template = RawTokenizer.from_str(json.dumps(form))
             form["added_tokens"] = []
@@ -27,6 +32,7 @@ class Tokenizer:
             self._text = RawTokenizer.from_str(json.dumps(form))
         except Exception as error:  # the tokenizers library raises bare Exception
             raise ModelError(f"{path}: the tokenizer cannot be built ({error})") from error
+        self.sha256 = digest
         self._text.no_truncation()
         self._text.no_padding()
 
