@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from foldctx.api import calibration_of
@@ -18,10 +18,9 @@ from foldctx.models.load import Model
 from foldctx.records import error_record
 from foldctx_pipelines.benchmarks.sample import Sample
 from foldctx_pipelines.prompts import check_chat, make_prompt, prompt_segments
-from foldctx_pipelines.runs import model_stamp, versions_of
 
 SAMPLE_SCHEMA = "foldctx.sample/1"
-TRUNCATE = "truncate"
+TRUNCATE: Literal["truncate"] = "truncate"
 
 Chat = Literal["by task", "always", "never"]
 
@@ -84,31 +83,15 @@ class Answerer:
         self._max_length = max_length or (lambda window, gen: max(window - gen, window // 2))
         self.can_chat = check_chat(model.tokenizer, None)
 
-    def settings(self) -> dict[str, Any]:
-        """Everything that decides the answers, for records."""
-        method = self.method
-        return {
-            "model": asdict(model_stamp(self.model)),
-            "strategy": method.config.strategy,
-            "preset": method.preset,
-            "config": {**method.config.describe(), **asdict(self.limits)},
-            "decoder": method.decoder(1).describe(),
-            "chat": method.chat if self.can_chat else "never (the model knows no turns)",
-            "max_length": method.max_length,
-            "block_length": method.block_length,
-            "steps": method.steps,
-            "seed": method.seed,
-            "versions": versions_of(self.model),
-        }
-
     def record(self, sample: Sample) -> dict[str, Any]:
         """The record of one sample: a response, or an error record with the same id and task."""
         started = time.monotonic()
         try:
             reply = self._continue(sample) if self._truncates else self._read(sample)
         except FoldctxError as error:
+            # A row's own trouble, a UsageError too: its question or prompt may be too long.
             failed = error_record(error, id=sample.id, source=sample.id, question=sample.question)
-            return {**failed, "task": sample.task}
+            return {**failed, "task": sample.task, "doc": dict(sample.doc)}
         reply["usage"]["seconds"] = round(time.monotonic() - started, 3)
         response = reply.pop("response")
         if sample.stop is not None:

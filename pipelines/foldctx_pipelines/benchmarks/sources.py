@@ -97,7 +97,7 @@ def _from_hub(name: str, task: str, split: str) -> list[Row]:
 
     try:
         return [dict(row) for row in load_dataset(name, task, split=split)]
-    except Exception as error:  # datasets raises its own and its network library's many kinds
+    except Exception as error:  # noqa: BLE001  (datasets raises its own and its network's many kinds)
         raise UsageError(
             f"{name}, configuration {task}: cannot be had from the hub ({error}); download the "
             "JSONL files and give their folder or zip"

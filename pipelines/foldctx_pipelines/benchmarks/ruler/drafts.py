@@ -5,6 +5,7 @@ import string
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from foldctx.documents.sentences import sentences
@@ -149,7 +150,7 @@ def _chains(
     for at in range(0, len(names), per_chain):
         own = names[at : at + per_chain]
         values.append(str(random.randint(10000, 99999)))
-        steps = [f"VAR {b} = VAR {a} " for a, b in zip(own, own[1:], strict=False)]
+        steps = [f"VAR {b} = VAR {a} " for a, b in pairwise(own)]
         chains.append([f"VAR {own[0]} = {values[-1]}", *steps])
     lines = [f"{NOISE}\n"] * max(size, per_chain)
     for chain in chains:
