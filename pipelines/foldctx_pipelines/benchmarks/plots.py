@@ -54,27 +54,17 @@ def grids(report: Report) -> list[Grid]:
     if not lengths:
         raise UsageError(f"{report.benchmark} has no lengths to draw; ruler and babilong have")
     tasks = [row.task for row in report.tasks]
-    found = [
-        (
-            row.task,
-            str(row.record["doc"]["length"]),
-            row.record["doc"].get("depths") or [],
-            row.score,
-        )
-        for row in report.scored
-    ]
-    by_task = [[(task, length, score) for task, length, _, score in found]]
-    by_depth = [
-        (_bin(sum(depths) / len(depths)), length, score)
-        for _, length, depths, score in found
-        if depths
-    ]
-    result = [
-        _grid(f"{report.benchmark}: score by task and length", "task", tasks, lengths, by_task[0])
-    ]
+    by_task, by_depth = [], []
+    for row in report.scored:
+        doc = row.record["doc"]
+        length, depths = str(doc["length"]), doc.get("depths")
+        by_task.append((row.task, length, row.score))
+        if depths:
+            by_depth.append((_bin(sum(depths) / len(depths)), length, row.score))
+    result = [_grid("Score by task and length", "task", tasks, lengths, by_task)]
     if by_depth:
         bins = [_bin((i + 0.5) / _DEPTH_BINS) for i in range(_DEPTH_BINS)]
-        title = f"{report.benchmark}: score by depth of the needle and length"
+        title = "Score by depth of the needle and length"
         result.append(_grid(title, "depth", bins, lengths, by_depth))
     return result
 
@@ -110,7 +100,13 @@ def write_heatmap(report: Report, path: Path) -> None:
     if path.suffix.lower() == ".html":
         path.write_text(_html(report, drawn), "utf-8")
     else:
-        _png(drawn, path)
+        _png(_about(report), drawn, path)
+
+
+def _about(report: Report) -> str:
+    model = report.settings.get("model", {}).get("name", "a model")
+    strategy = report.settings.get("config", {}).get("strategy", "unknown")
+    return f"{report.benchmark}: {model}, strategy {strategy}"
 
 
 # -- HTML -----------------------------------------------------------------------------------
@@ -128,9 +124,7 @@ p { color: #555; max-width: 60rem; }
 
 
 def _html(report: Report, drawn: Sequence[Grid]) -> str:
-    model = report.settings.get("model", {}).get("name", "")
-    strategy = report.settings.get("config", {}).get("strategy", "")
-    about = f"{report.benchmark}: {model}, {strategy}"
+    about = _about(report)
     parts = "\n".join(_table(grid) for grid in drawn)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -166,7 +160,7 @@ def _td(cell: Cell | None) -> str:
 # -- PNG ------------------------------------------------------------------------------------
 
 
-def _png(drawn: Sequence[Grid], path: Path) -> None:
+def _png(about: str, drawn: Sequence[Grid], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -174,10 +168,11 @@ def _png(drawn: Sequence[Grid], path: Path) -> None:
     width = 3.5 + 0.95 * max(len(grid.columns) for grid in drawn)
     figure = Figure(figsize=(max(width, 6.5), sum(heights)), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.suptitle(about, fontsize=12)
     axes = figure.subplots(len(drawn), 1, squeeze=False, height_ratios=heights)
     for axis, grid in zip(axes[:, 0], drawn, strict=True):
         values = [[float("nan") if c is None else c.score for c in row] for row in grid.cells]
-        image = axis.imshow(values, cmap="RdYlGn", vmin=0, vmax=100, aspect="auto", alpha=0.8)
+        image = axis.imshow(values, cmap="RdYlGn", vmin=0, vmax=100, aspect="auto", alpha=0.6)
         axis.set_title(grid.title, fontsize=11)
         axis.set_xticks(range(len(grid.columns)), grid.columns)
         axis.set_yticks(range(len(grid.rows)), grid.rows)
