@@ -1,5 +1,6 @@
 """What the README says about commands is executed, and its library example too."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -27,7 +28,23 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the samples, where commands may leave files."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "samples").symlink_to(ROOT / "samples")
+    write_benchmark_data(folder)
     return folder
+
+
+def write_benchmark_data(folder: Path) -> None:
+    """What the benchmark commands name: tiny files in the form of the originals."""
+    row = {"input": "Where is it?", "context": "The key is in the hall. " * 9, "length": 50}
+    row |= {"answers": ["in the hall"], "all_classes": None, "_id": "1", "language": "en"}
+    story = "1 Mary went to the hallway.\n2 Where is Mary?\thallway\t1\n"
+    book = " ".join(f"On day {i} the boats lay still in the rain for hours." for i in range(300))
+    for name in ("LongBench", "babi", "runs"):
+        (folder / name).mkdir()
+    for task in ("hotpotqa", "gov_report"):
+        (folder / "LongBench" / f"{task}.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "babi" / "qa1_single-supporting-fact_test.txt").write_text(story)
+    (folder / "book.txt").write_text(book)
+    (folder / "prompts.jsonl").write_text('{"prompt": "Write about rain.", "length": 40}\n')
 
 
 def run(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
