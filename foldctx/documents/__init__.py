@@ -2,10 +2,11 @@
 
 from foldctx.documents.chunks import Chunk, Unit, chunk_document
 from foldctx.documents.document import Document, Page
-from foldctx.documents.readers import read_document
+from foldctx.documents.readers import MEDIA_TYPES, read_document, text_document
 from foldctx.documents.sentences import sentences
 
 __all__ = [
+    "MEDIA_TYPES",
     "Chunk",
     "Document",
     "Page",
@@ -13,4 +14,5 @@ __all__ = [
     "chunk_document",
     "read_document",
     "sentences",
+    "text_document",
 ]

@@ -22,7 +22,7 @@ MARKDOWN = "text/markdown"
 HTML = "text/html"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     ".pdf": PDF,
     ".txt": TEXT,
     ".text": TEXT,
@@ -67,15 +67,28 @@ def read_document(source: str | Path, *, stdin: BinaryIO | None = None) -> Docum
     )
 
 
+def text_document(name: str, text: str) -> Document:
+    """A document of a text at hand; form feeds end its pages, as in a file.
+
+    Raises DocumentError for a text without any words in it.
+    """
+    data = _SURROGATE.sub("\ufffd", text).encode()
+    pages, warnings = _text_pages(data, name)
+    whole = "".join(pages)
+    if not whole.strip():
+        raise DocumentError(f"{name}: holds no text; give a document with text in it")
+    return Document(name, whole, _number(pages), TEXT, sha256(data).hexdigest(), warnings)
+
+
 def _media_type(path: Path) -> str:
     """Tell the media type by suffix; "" for what is no regular file, such as a pipe."""
     suffix = path.suffix.lower()
-    if suffix not in _MEDIA_TYPES and path.is_file():
+    if suffix not in MEDIA_TYPES and path.is_file():
         raise DocumentError(
             f"{path}: cannot read {f'{suffix} files' if suffix else 'a file without a suffix'}; "
-            f"foldctx reads {', '.join(_MEDIA_TYPES)}, and - for text on standard input"
+            f"foldctx reads {', '.join(MEDIA_TYPES)}, and - for text on standard input"
         )
-    return _MEDIA_TYPES.get(suffix, "")
+    return MEDIA_TYPES.get(suffix, "")
 
 
 def _sniff(data: bytes) -> str:
@@ -90,7 +103,7 @@ def _sniff(data: bytes) -> str:
             return DOCX
         raise DocumentError(
             "standard input: is a zip archive, not a document; "
-            "unpack it and give the files (foldctx reads " + ", ".join(_MEDIA_TYPES) + ")"
+            "unpack it and give the files (foldctx reads " + ", ".join(MEDIA_TYPES) + ")"
         )
     return TEXT
 

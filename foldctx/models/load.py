@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foldctx.errors import UsageError
-from foldctx.models.checkpoint import read_checkpoint
+from foldctx.models.checkpoint import Checkpoint, read_checkpoint
 from foldctx.models.info import ModelInfo
 from foldctx.models.tokenizer import Tokenizer
 
@@ -75,12 +75,22 @@ def load_model(
     CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window.
     Raises UsageError for an argument that cannot be used and ModelError for a model that cannot.
     """
+    check_placement(device, dtype)
+    return load_checkpoint(
+        read_checkpoint(name, revision=revision, window=window), device=device, dtype=dtype
+    )
+
+
+def check_placement(device: str, dtype: str) -> None:
+    """Refuse a name that is no device or no type; UsageError lists what there is."""
     if _DEVICE.fullmatch(device) is None:
         raise UsageError(f"device={device!r}: choose from auto, cpu, cuda, cuda:N")
     if dtype not in DTYPES:
         raise UsageError(f"dtype={dtype!r}: choose from {', '.join(DTYPES)}")
-    checkpoint = read_checkpoint(name, revision=revision, window=window)
 
+
+def load_checkpoint(checkpoint: Checkpoint, *, device: str = "auto", dtype: str = "auto") -> Model:
+    """Load the tensors of a checkpoint; `device` and `dtype` as for `load_model`."""
     from foldctx.models.build import build, choose_device, choose_dtype
 
     where = choose_device(device)

@@ -17,6 +17,7 @@ from foldctx.folding.layout import encode_questions
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.strategies import windows_of
 from foldctx.folding.template import read_template
+from foldctx.models.checkpoint import Checkpoint
 from foldctx.models.load import Model
 from foldctx.records import (
     Outcome,
@@ -46,24 +47,31 @@ class Record:
     answer: Answer | None
 
 
-def stamp(model: Model, config: FoldConfig, decoder: Decoder, seed: int) -> RunStamp:
-    """What all records of a run share; its config has the values in force filled in.
+def effective_config(
+    model: Model | Checkpoint, config: FoldConfig, decoder: Decoder
+) -> dict[str, Any]:
+    """Everything that decides an answer, with the values in force filled in.
 
     Raises UsageError when a larger window is asked for than the model has.
     """
     limits = Limits.of(config, model.info, calibration_of(model.calibration))
     template = read_template(model.prompts_source)
+    return {
+        **config.describe(),
+        **asdict(limits),
+        "decoder": decoder.describe(),
+        "template": Path(template.source).name,
+        "end_last": template.end_last,
+    }
+
+
+def stamp(model: Model, config: FoldConfig, decoder: Decoder, seed: int) -> RunStamp:
+    """What all records of a run share; UsageError for a window larger than the model's."""
     return RunStamp(
         strategy=config.strategy,
         preset=decoder.name,
         model=model_stamp(model),
-        config={
-            **config.describe(),
-            **asdict(limits),
-            "decoder": decoder.describe(),
-            "template": Path(template.source).name,
-            "end_last": template.end_last,
-        },
+        config=effective_config(model, config, decoder),
         seed=seed,
         versions=versions_of(model),
     )
@@ -149,7 +157,10 @@ def _answer_job(
         yield Opened(job.source, windows)
         for event in answer_session(session):
             if isinstance(event, Answer):
-                yield Record(_record(run, event, name, job.source, started), event)
+                id = record_id(name, event.question)
+                yield Record(
+                    make_record(run, event, id=id, source=job.source, started=started), event
+                )
                 answered += 1
             else:
                 yield event
@@ -167,9 +178,10 @@ def _failure(source: str, question: int | None, error: FoldctxError) -> dict[str
     return {"source": source, "question": question, **what}
 
 
-def _record(
-    run: RunStamp, answer: Answer, sha256: str, source: str, started: float
+def make_record(
+    run: RunStamp, answer: Answer, *, id: str, source: str, started: float
 ) -> dict[str, Any]:
+    """The record of an answer; `started` is when its document was begun, on the monotonic clock."""
     usage = UsageStamp(
         document_tokens=answer.document_tokens,
         windows=answer.windows,
@@ -188,7 +200,7 @@ def _record(
         run,
         outcome,
         usage,
-        id=record_id(sha256, answer.question),
+        id=id,
         source=source,
         question=answer.question,
     )

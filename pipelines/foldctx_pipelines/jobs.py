@@ -1,6 +1,7 @@
 """What to ask of which source: the jobs of a run, read and looked at before any model is loaded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,18 +29,23 @@ def read_rows(path: str, stdin: BinaryIO | None) -> Iterator[tuple[int, Mapping[
     if path == "-" and stdin is None:
         raise UsageError("standard input is closed; name a file")
     try:
-        data = stdin.read() if path == "-" and stdin is not None else Path(path).read_bytes()
+        with nullcontext(stdin) if path == "-" and stdin else Path(path).open("rb") as lines:
+            yield from parse_rows(lines, path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read ({error})") from None
-    for number, line in enumerate(data.splitlines(), start=1):
+
+
+def parse_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The objects of JSON lines and their line numbers; UsageError naming the line that is none."""
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise UsageError(f"{path}, line {number}: not JSON ({error})") from None
+            raise UsageError(f"{name}, line {number}: not JSON ({error})") from None
         if not isinstance(row, dict):
-            raise UsageError(f"{path}, line {number}: expected an object, found {row!r:.50}")
+            raise UsageError(f"{name}, line {number}: expected an object, found {row!r:.50}")
         yield number, row
 
 

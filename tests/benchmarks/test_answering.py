@@ -12,6 +12,7 @@ from foldctx.errors import UsageError
 from foldctx.folding.config import FoldConfig
 from foldctx.models.forward import Feed
 from foldctx.models.tokenizer import Tokenizer
+from foldctx.schemas import Validator
 from foldctx_pipelines.benchmarks.answering import Answerer, Method
 from foldctx_pipelines.benchmarks.sample import Sample
 from tests.folding.toys import Toy, filler, make_tokenizer
@@ -71,6 +72,7 @@ def test_a_long_prompt_loses_its_middle_as_the_official_code_cuts_it(tokenizer: 
     text = tokenizer.decode(ids[:half]) + tokenizer.decode(ids[-half:])
     assert model.prompts_given == [tokenizer.encode_text(text)]
     assert record["cut"]["prompt_tokens"] == len(ids)
+    assert list(Validator("sample").problems(record, "sample")) == []
     assert record["response"] == "blue\nDialogue"  # nothing ends it but its length
 
 
@@ -103,6 +105,7 @@ def test_windows_are_read_and_folded_within_the_same_window(tokenizer: Tokenizer
     toy = Toy(tokenizer, window=WINDOW)
     record = Answerer(toy, method("fold", preset="elastic")).record(sample("unused"))  # type: ignore[arg-type]
     assert record["response"] == "blue"
+    assert list(Validator("sample").problems(record, "sample")) == []
     assert record["usage"]["windows"] > 3
     assert record["usage"]["fed_max"] <= WINDOW
 
@@ -128,6 +131,7 @@ def test_what_fails_is_a_record_with_what_scoring_needs(tokenizer: Tokenizer) ->
     failed = Answerer(toy, method("fold")).record(sample("unused", document=" "))  # type: ignore[arg-type]
     assert (failed["id"], failed["task"]) == ("t/1", "t")
     assert failed["doc"] == {"answers": ["blue"]}
+    assert list(Validator("sample").problems(failed, "error")) == []
     assert "holds no text" in failed["error"]["message"]
 
 

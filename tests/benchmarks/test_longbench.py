@@ -107,6 +107,24 @@ def test_folder_and_zip_give_the_same_samples(longbench_folder: Path, tmp_path: 
     assert len(load(str(archive), limit=1)) == len(MAX_GEN)
 
 
+def test_hub_rows_come_through_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(name: str, task: str, *, split: str) -> list[dict[str, object]]:
+        asked.append((name, task, split))
+        if name == "owner/script":
+            raise RuntimeError("Dataset scripts are no longer supported")
+        return [make_row(task.removesuffix("_e"))]
+
+    asked: list[tuple[str, str, str]] = []
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    assert [s.id for s in load("owner/data", ["qasper_e"], extended=True)] == ["qasper_e/qasper-0"]
+    assert len(load("owner/data")) == 21
+    assert asked[0] == ("owner/data", "qasper_e", "test")
+    with pytest.raises(
+        UsageError, match="scripts are no longer supported.*give their folder or zip"
+    ):
+        load("owner/script", ["qasper"])
+
+
 def test_a_row_that_is_there_twice_is_two_samples(tmp_path: Path) -> None:
     line = json.dumps(make_row("qasper")) + "\n"
     (tmp_path / "qasper.jsonl").write_text(line * 2)

@@ -69,7 +69,9 @@ def run(
     checkpoint = read_checkpoint(model.model, revision=model.revision, window=reading.window)
 
     from foldctx_pipelines.benchmarks.running import Benchmark
+    from foldctx_pipelines.benchmarks.sample import file_digest
 
     what = {"protocol": rules.protocol, "examples": rules.examples, "extended": rules.extended}
-    benchmark = Benchmark("longbench", {**what, "dtype": model.dtype}, longbench.max_length)
+    how = {"task_data": file_digest(longbench.TASKS_FILE), "dtype": model.dtype}
+    benchmark = Benchmark("longbench", {**what, **how}, longbench.max_length)
     execute(benchmark, samples, model, checkpoint, method, output)

@@ -67,5 +67,6 @@ def run(
 
     files = {"text": making.text, "squad": making.squad, "hotpotqa": making.hotpotqa}
     made_of = {name: file_digest(path) if path else None for name, path in files.items()}
-    benchmark = Benchmark("ruler", {"made_of": made_of, "dtype": model.dtype})
+    how = {"task_data": file_digest(ruler.TASKS_FILE), "made_of": made_of, "dtype": model.dtype}
+    benchmark = Benchmark("ruler", how)
     execute(benchmark, samples, model, checkpoint, method, output)

@@ -60,12 +60,27 @@ def replacing(path: Path) -> Iterator[int]:
         sync_folder(path.parent)
 
 
-def replace_lightly(path: Path, data: bytes) -> None:
-    """Replace a file of no importance whole, without waiting for the disk."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    with blamed(path):
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+class Notice:
+    """A small file that is written over in place, many times a second, and never waited for.
+
+    Its length never changes, so that a reader finds a whole text, and a full disk has room for it.
+    """
+
+    _LENGTH = 1024
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with blamed(path):
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    def tell(self, text: bytes) -> None:
+        """Put a text in place of the one before."""
+        with blamed(self.path):
+            os.pwrite(self._file, text.ljust(self._LENGTH - 1) + b"\n", 0)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
 
 
 class Lock:

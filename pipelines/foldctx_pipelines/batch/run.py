@@ -7,13 +7,14 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from foldctx.errors import FoldctxError, OutputError, UsageError
-from foldctx_pipelines.batch.files import replace_lightly
+from foldctx_pipelines.batch.files import Notice
 from foldctx_pipelines.batch.fingerprint import Fingerprint
 from foldctx_pipelines.batch.folder import open_folder
 from foldctx_pipelines.batch.rows import Row, Shard, blocks, in_sample
@@ -48,18 +49,13 @@ class RunOptions:
         if self.max_errors is not None and self.max_errors < 0:
             raise UsageError(f"max_errors={self.max_errors}; it must not be negative")
 
+    def meant(self, row: Row) -> bool:
+        """Whether a row is in the shard, and in the sample of it."""
+        return self.shard.has(row) and (self.sample is None or in_sample(row, self.sample))
+
     def select(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows that are meant."""
-        taken = 0
-        for row in rows:
-            if not self.shard.has(row):
-                continue
-            if self.sample is not None and not in_sample(row, self.sample):
-                continue
-            yield row
-            taken += 1
-            if taken == self.limit:
-                return
+        """The rows that are worked on."""
+        return islice(filter(self.meant, rows), self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +129,18 @@ def run(
     how = options or RunOptions()
     opened = open_folder(folder, kind, how.shard.count, fingerprint)
     with ShardStore(opened.files(how.shard)) as store:
-        yield from _Runner(store, how, total).go(rows, work)
+        notice = Notice(store.files.progress)
+        try:
+            yield from _Runner(store, how, total, notice).go(rows, work)
+        finally:
+            notice.close()
 
 
 class _Runner:
-    def __init__(self, store: ShardStore, how: RunOptions, total: int | None) -> None:
-        self.store, self.how, self.total = store, how, total
+    def __init__(
+        self, store: ShardStore, how: RunOptions, total: int | None, notice: Notice
+    ) -> None:
+        self.store, self.how, self.total, self.notice = store, how, total, notice
         self.made = Tally()
         self.order: dict[str, None] = {}
         self.flying: dict[str, None] = {}
@@ -185,9 +187,11 @@ class _Runner:
     def _blocks(self, rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
         """The rows that are still to be made; an id that comes again is the row it was before."""
         for block in blocks(self.how.select(rows)):
-            fresh = {row.id: row for row in reversed(block) if row.id not in self.order}
-            self.order |= dict.fromkeys(row.id for row in block)
-            wanted = [row for row in block if fresh.get(row.id) is row and self._wanted(row)]
+            wanted = []
+            for row in block:
+                if row.id not in self.order and self._wanted(row):
+                    wanted.append(row)
+                self.order[row.id] = None
             if wanted:
                 yield wanted
 
@@ -234,8 +238,7 @@ class _Runner:
             "seconds": round(time.monotonic() - self.began, 3),
             "updated": time.time(),
         }
-        data = orjson.dumps(form, option=orjson.OPT_APPEND_NEWLINE)
-        replace_lightly(self.store.files.progress, data)
+        self.notice.tell(orjson.dumps(form))
 
 
 def _in_flight(path: Path) -> int:

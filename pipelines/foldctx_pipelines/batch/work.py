@@ -25,6 +25,22 @@ class Finished:
     records: tuple[Record, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was spent since the last one, for who watches the run."""
+
+    windows: int = 0
+    skipped: int = 0
+    tokens_fed: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.windows + other.windows,
+            self.skipped + other.skipped,
+            self.tokens_fed + other.tokens_fed,
+        )
+
+
 class Work(Protocol):
     """Maps rows to records. A record carries its row's id; records may come in any order.
 

@@ -10,6 +10,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rapidfuzz import fuzz
@@ -152,11 +153,19 @@ def _cut(text: str) -> list[str]:
 
 @cache
 def _jieba() -> Any:
-    """A cutter of our own, with jieba's standard dictionary; it tells nothing while loading."""
+    """A cutter of our own, with jieba's standard dictionary; it tells nothing while loading.
+
+    jieba would keep the parsed dictionary in the shared folder for temporary files, and trust what
+    it finds there; ours is kept nowhere.
+    """
     import jieba
 
     logging.getLogger("jieba").setLevel(logging.WARNING)
-    return jieba.Tokenizer()
+    cutter = jieba.Tokenizer()
+    with TemporaryDirectory() as folder:
+        cutter.tmp_dir = folder
+        cutter.initialize()
+    return cutter
 
 
 def _paragraph(form: str, gold: str) -> str:

@@ -1,0 +1,195 @@
+"""Work on many machines: Ray Data runs a model per actor, and the driver records.
+
+Ray Data hands groups of rows to actors and restarts those that die. A group whose actor died is
+dropped there, and its documents are tried again here, one at a time, so that the one that kills is
+found: it becomes an error record, and the others their answers.
+"""
+
+import json
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from foldctx.errors import FoldctxError, UsageError
+from foldctx.records import dumps
+from foldctx_pipelines.batch.asks import Ask
+from foldctx_pipelines.batch.reader import ReaderSpec
+from foldctx_pipelines.batch.rows import Row, by_key
+from foldctx_pipelines.batch.work import Cost, Finished, Started, failed
+
+_TRIES_ALONE = 2
+_TASKS_PER_ACTOR = 2
+_MOST_BLOCKS = 10_000
+
+
+class WorkerError(FoldctxError):
+    """The process that worked on a row died, each time."""
+
+
+class RayWork:
+    """Answers rows whose payload is an Ask, on `workers` actors, each with a model of its own.
+
+    With `--device cuda` each of them has a GPU. `address` is a cluster; None starts one on this
+    machine, unless the process is connected to one. Files of the input must be where the actors
+    are. Raises UsageError where Ray is not installed, or has no such cluster.
+    """
+
+    def __init__(self, spec: ReaderSpec, workers: int, address: str | None = None) -> None:
+        try:
+            import ray.data  # noqa: F401
+        except ImportError as error:
+            raise UsageError(
+                f"--engine ray needs Ray Data ({error}); install it: pip install 'foldctx[ray]'"
+            ) from None
+        # Ray hides the GPUs from an actor that has not asked for one, so "auto" is the CPU.
+        self.spec = replace(spec, device="cpu") if spec.device == "auto" else spec
+        self.workers, self.address = workers, address
+
+    def __call__(self, blocks: Iterable[Sequence[Row]]) -> Iterator[object]:
+        """Started and Finished for every row; the driver holds the rows that are still to be made."""
+        waiting = {rows[0].id: rows for block in blocks for rows in by_key(block)}
+        if not waiting:
+            return
+        with_others = 2 * self.spec.config.rows
+        _connect(self.workers, self.address)
+        for together in (with_others, *[1] * _TRIES_ALONE):
+            if waiting:
+                yield from self._pass(waiting, together)
+        for rows in waiting.values():
+            error = WorkerError(
+                f"{rows[0].payload.source}: the worker that read it died, {_TRIES_ALONE} times with "
+                "nothing else to read; look at its memory and the log of Ray"
+            )
+            for row in rows:
+                yield failed(row, error, row.payload.source, row.payload.question)
+
+    def _pass(self, waiting: dict[str, list[Row]], together: int) -> Iterator[object]:
+        """One execution; what is done leaves `waiting`."""
+        flying: set[str] = set()
+        most = self.workers * _TASKS_PER_ACTOR * together
+        order = iter(list(waiting))
+        yield from _start(order, waiting, flying, most)
+        for batch in self._batches(list(waiting.items()), together):
+            for name, records, cost in zip(
+                batch["name"], batch["records"], batch["cost"], strict=True
+            ):
+                waiting.pop(str(name), None)
+                flying.discard(str(name))
+                yield Cost(*orjson.loads(cost))
+                yield Finished(tuple(orjson.loads(records)))
+            yield from _start(order, waiting, flying, most)
+
+    def _batches(
+        self, groups: Sequence[tuple[str, list[Row]]], together: int
+    ) -> Iterator[Mapping[str, Any]]:
+        import ray.data
+
+        items = [{"name": name, "rows": _pack(rows)} for name, rows in groups]
+        parts = min(math.ceil(len(items) / together), _MOST_BLOCKS)
+        actors = min(self.workers, parts)
+        data = ray.data.from_items(items, override_num_blocks=parts)
+        with warnings.catch_warnings():  # the last option goes by a way that Ray will close
+            warnings.simplefilter("ignore", DeprecationWarning)
+            mapped = data.map_batches(
+                _reader_class(self.spec, os.getcwd()),
+                batch_size=together,
+                num_cpus=1,
+                num_gpus=1 if self.spec.device.startswith("cuda") else 0,
+                compute=ray.data.ActorPoolStrategy(
+                    size=actors, max_tasks_in_flight_per_actor=_TASKS_PER_ACTOR
+                ),
+                max_task_retries=0,  # the group is tried again document by document instead
+            )
+        yield from mapped.iter_batches(batch_size=None, prefetch_batches=0)
+
+
+def _start(
+    order: Iterator[str], waiting: Mapping[str, Sequence[Row]], flying: set[str], most: int
+) -> Iterator[Started]:
+    """Tell of as many groups as the actors may have in hand; Ray takes them about in order."""
+    while len(flying) < most and (name := next(order, None)) is not None:
+        if name in waiting:
+            flying.add(name)
+            yield Started(tuple(row.id for row in waiting[name]))
+
+
+def _pack(rows: Sequence[Row]) -> str:
+    """Rows as text. Not orjson: names of files may hold halves of surrogate pairs."""
+    return json.dumps([[r.id, r.key, r.root, r.size, *astuple(r.payload)] for r in rows])
+
+
+def _unpack(text: str) -> list[Row]:
+    return [Row(id, Ask(*ask), key, root, size) for id, key, root, size, *ask in json.loads(text)]
+
+
+def _reader_class(spec: ReaderSpec, folder: str) -> type:
+    """The class of the actors. Its arguments are part of it: an actor that is restarted has them."""
+
+    class Reader(_Reader):
+        def __init__(self) -> None:
+            super().__init__(spec, folder)
+
+    return Reader
+
+
+class _Reader:
+    """An actor: loads its model once, then makes the records of group after group."""
+
+    def __init__(self, spec: ReaderSpec, folder: str) -> None:
+        if Path(folder).is_dir():  # names of files are meant from where the driver is
+            os.chdir(folder)
+        self._work = spec.load()
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        groups: dict[str, list[Row]] = {
+            str(name): _unpack(str(rows))
+            for name, rows in zip(batch["name"], batch["rows"], strict=True)
+        }
+        owner = {row.id: name for name, rows in groups.items() for row in rows}
+        made: dict[str, list[Mapping[str, Any]]] = {name: [] for name in groups}
+        cost = Cost()
+        for event in self._work([[row for rows in groups.values() for row in rows]]):
+            if isinstance(event, Finished):
+                for record in event.records:
+                    made[owner[str(record["id"])]].append(record)
+            elif isinstance(event, Cost):
+                cost += event
+        spent = [orjson.dumps([cost.windows, cost.skipped, cost.tokens_fed])]
+        spent += [orjson.dumps([0, 0, 0])] * (len(groups) - 1)
+        return {
+            "name": np.array(list(groups), dtype=object),
+            "records": np.array(
+                [b"[" + b",".join(dumps(r) for r in rows) + b"]" for rows in made.values()],
+                dtype=object,
+            ),
+            "cost": np.array(spent, dtype=object),
+        }
+
+
+def _connect(workers: int, address: str | None) -> None:
+    """Join a cluster, or start one here; Ray's own messages stay out of standard error."""
+    import ray.data
+
+    if not ray.is_initialized():
+        try:
+            ray.init(
+                address=address,
+                num_cpus=None if address else workers,
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+            )
+        except (ConnectionError, ValueError) as error:
+            raise UsageError(f"--ray-address {address}: cannot be joined ({error})") from None
+    context = ray.data.DataContext.get_current()
+    context.max_errored_blocks = -1
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)

@@ -1,0 +1,97 @@
+"""A way of reading, by names and options: what it depends on, and the work it makes.
+
+Plain values, so that it can be sent to other machines, and needs no weights until rows are there.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+
+import torch
+
+import foldctx
+from foldctx.api import open_plan
+from foldctx.decoding import Decoder, preset
+from foldctx.documents import text_document
+from foldctx.folding.answering import answer_session
+from foldctx.folding.config import FoldConfig
+from foldctx.models.build import choose_device, choose_dtype
+from foldctx.models.checkpoint import Checkpoint, read_checkpoint
+from foldctx.models.load import check_placement, load_checkpoint
+from foldctx_pipelines.answer import effective_config
+from foldctx_pipelines.batch.documents import DocumentWork
+from foldctx_pipelines.batch.rows import Row
+from foldctx_pipelines.batch.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSpec:
+    """Which model reads, how, and with which decoder."""
+
+    config: FoldConfig
+    model: str = "embedded"
+    device: str = "auto"
+    dtype: str = "auto"
+    revision: str | None = None
+    preset: str = "elastic"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def decoder(self) -> Decoder:
+        """The preset with its changed options."""
+        return preset(self.preset, **self.overrides)
+
+    def checkpoint(self) -> Checkpoint:
+        """The model without its tensors. Raises UsageError and ModelError where it cannot serve."""
+        check_placement(self.device, self.dtype)
+        return read_checkpoint(self.model, revision=self.revision, window=self.config.window)
+
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Raises UsageError or WindowError for options that no document can be read with."""
+        probe = text_document("probe", "Nothing is read here.")
+        decoder = self.decoder()
+        session = open_plan(checkpoint, probe, ["What?"], config=self.config, decoder=decoder)
+        next(answer_session(session))
+
+    def fingerprint(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """All that decides a record, but the rows themselves.
+
+        The name and the place of a model decide nothing; its weights do.
+        """
+        # Another machine may have the device: here only its kind is asked for.
+        device = choose_device("auto") if self.device == "auto" else torch.device(self.device)
+        dtype = choose_dtype(self.dtype, device)
+        return {
+            "model": {
+                "weights_sha256": checkpoint.info.weights_sha256,
+                "revision": checkpoint.info.revision,
+                "dtype": str(dtype).removeprefix("torch."),
+            },
+            "tokenizer": checkpoint.tokenizer.sha256,
+            "prompts": sha256(checkpoint.prompts_source.read_bytes()).hexdigest(),
+            "config": {
+                "preset": self.preset,
+                **effective_config(checkpoint, self.config, self.decoder()),
+                "seed": self.seed,
+            },
+            "code": foldctx.__version__,
+        }
+
+    def load(self, checkpoint: Checkpoint | None = None) -> DocumentWork:
+        """The work itself, with the model loaded."""
+        found = checkpoint or self.checkpoint()
+        model = load_checkpoint(found, device=self.device, dtype=self.dtype)
+        return DocumentWork(model, self.config, self.decoder(), self.seed)
+
+    def local(self, checkpoint: Checkpoint) -> Work:
+        """Work in this process; the model is loaded when there is a row for it."""
+
+        def work(blocks: Iterable[Sequence[Row]]) -> Iterator[object]:
+            waiting = iter(blocks)
+            first = next(waiting, None)
+            if first is not None:
+                yield from self.load(checkpoint)(chain([first], waiting))
+
+        return work
