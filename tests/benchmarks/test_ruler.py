@@ -9,7 +9,7 @@ import pytest
 
 from foldctx.errors import UsageError
 from foldctx_pipelines.benchmarks.ruler import Material, available, generate, score, tasks
-from foldctx_pipelines.benchmarks.ruler.drafts import NOISE
+from foldctx_pipelines.benchmarks.ruler.draft import NOISE
 from foldctx_pipelines.benchmarks.ruler.material import read_hotpotqa, read_squad
 from foldctx_pipelines.benchmarks.sample import Sample
 from tests.benchmarks.conftest import BOOK, words

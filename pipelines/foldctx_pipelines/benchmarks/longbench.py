@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -91,9 +91,10 @@ def load(
         rows = read_rows(source, name)
         if rows is None:
             raise UsageError(f"{source}: has no file {name}.jsonl")
-        for number, row in enumerate(rows[:limit], start=1):
-            where = f"{source}, {name}, row {number}"
-            samples.append(make_sample(name, known[name], row, where, protocol, examples))
+        for number, row in enumerate(rows[:limit]):
+            where = f"{source}, {name}, row {number + 1}"
+            sample = make_sample(name, known[name], row, where, protocol, examples)
+            samples.append(replace(sample, doc={**sample.doc, "row": number}))
     return unique(samples)
 
 

@@ -106,10 +106,11 @@ def _scored(known: Scoring, record: Record) -> Scored:
 
 
 def _place(record: Record) -> tuple[int, int, str]:
+    """By length where samples are numbered for each, then by number: that of the row in its file."""
     doc = record["doc"]
-    length = doc.get("length")
-    by_length = "index" in doc and isinstance(length, int)
-    return (length if by_length else 0, int(doc.get("index", 0)), str(record["id"]))
+    if "index" in doc:
+        return int(doc["length"]), int(doc["index"]), ""
+    return 0, int(doc.get("row", 0)), str(record["id"])
 
 
 def _columns(known: Scoring, row: Scored) -> Sequence[str]:
@@ -153,13 +154,13 @@ def sample_lines(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
     known = scoring(report.benchmark)
     for row in report.scored:
         record, metric = row.record, known.metric(row.task)
-        number = numbers[row.task] = numbers.get(row.task, -1) + 1
+        numbers[row.task] = numbers.get(row.task, -1) + 1
         doc, target = record["doc"], record.get("target", [])
         response = record.get("response", "")
         yield (
             row.task,
             {
-                "doc_id": number,
+                "doc_id": doc.get("row", numbers[row.task]),
                 "doc": doc,
                 "target": target,
                 "resps": [[response]],

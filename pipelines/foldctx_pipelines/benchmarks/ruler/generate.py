@@ -5,7 +5,8 @@ from dataclasses import replace
 from random import Random
 
 from foldctx.errors import UsageError
-from foldctx_pipelines.benchmarks.ruler.drafts import MAKERS, Draft, Order
+from foldctx_pipelines.benchmarks.ruler.draft import Draft, Order
+from foldctx_pipelines.benchmarks.ruler.drafts import MAKERS
 from foldctx_pipelines.benchmarks.ruler.material import Material
 from foldctx_pipelines.benchmarks.ruler.tasks import Kind, Task, kinds, tasks
 from foldctx_pipelines.benchmarks.sample import Sample
