@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GOLDEN ?= tests/golden
 
-.PHONY: demo test test-all check golden clean
+.PHONY: demo test test-all test-ray check golden clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,10 +17,14 @@ demo: $(VENV)/installed  ## Answer a question about a sample document with the e
 		--question "Who at the managing agent has charge of the estate?"
 
 test: $(VENV)/installed  ## The tests that a change must pass.
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not ray"
 
 test-all: $(VENV)/installed  ## Slow tests as well.
 	$(BIN)/python -m pytest -q
+
+test-ray: $(VENV)/installed  ## Runs on a local Ray cluster; installs Ray.
+	$(BIN)/python -m pip install --quiet --editable ".[ray]"
+	$(BIN)/python -m pytest -q -m "ray and not slow"
 
 check: $(VENV)/installed  ## Style and types.
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """foldctx batch: questions of a corpus, in a run folder that survives anything."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +31,10 @@ _INPUT = "JSONL, Parquet, a folder, a pattern, a data set, or - for paths or JSO
 
 class _Batch(TyperGroup):
     """`foldctx batch INPUT` runs; `foldctx batch status RUN` tells of a run."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without anything, it is the input that is missing."""
+        return super().parse_args(ctx, args or ["run"])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """What is no command is the input of a run."""
@@ -107,14 +111,23 @@ class EngineOptions:
         if self.engine not in ENGINES:
             raise UsageError(f"--engine {self.engine!r}: choose from {', '.join(ENGINES)}")
 
+    def placed(self, spec: "ReaderSpec") -> "ReaderSpec":
+        """Ray hides the GPUs from workers that have not asked for one, so there "auto" is the CPU."""
+        return replace(spec, device="cpu") if self._on_ray and spec.device == "auto" else spec
+
     def work(self, spec: "ReaderSpec", checkpoint: Any) -> "Work":
         """The work of the engine. Raises UsageError when it is not installed."""
-        if self.engine == "local":
+        if not self._on_ray:
             return spec.local(checkpoint)
         from foldctx_pipelines.batch.ray_engine import RayWork
 
-        work: Work = RayWork(spec, self.workers, self.ray_address)
+        together = 2 * spec.config.rows
+        work: Work = RayWork(spec, self.workers, self.ray_address, together=together)
         return work
+
+    @property
+    def _on_ray(self) -> bool:
+        return self.engine == "ray"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +192,7 @@ def run_batch(
             overrides,
             decoding.seed,
         )
+        spec = engine.placed(spec)
         checkpoint = spec.checkpoint()
         spec.check(checkpoint)
         fingerprint = {**spec.fingerprint(checkpoint), "questions": list(asked)}

@@ -45,6 +45,7 @@ def test_rows_with_their_own_questions(jsonl: Callable[..., str], tmp_path: Path
         {"id": 2, "source": "b.txt", "questions": ["When?", "Where?"]},
         {"source": "gone.txt"},
         {"id": "3", "source": "named.txt", "text": "Both.", "questions": ["Whose?"]},
+        {"id": "4", "source": "x" * 5000},
     )
     given = open_input(name, Q, None)
     beside = str(tmp_path / "b.txt")
@@ -54,10 +55,11 @@ def test_rows_with_their_own_questions(jsonl: Callable[..., str], tmp_path: Path
         (beside, "Where?", None),
         ("gone.txt", "Who?", None),
         ("named.txt", "Whose?", "Both."),
+        ("x" * 5000, "Who?", None),
     ]
-    assert ids(given) == ["one", "2:1", "2:2", record_id("gone.txt", "Who?"), "3"]
-    assert [row.root for row in given.rows()] == ["one", "2", "2", "gone.txt", "3"]
-    assert given.check(everything) == 5 and given.check(lambda row: row.root == "2") == 2
+    assert ids(given) == ["one", "2:1", "2:2", record_id("gone.txt", "Who?"), "3", "4"]
+    assert [row.root for row in given.rows()] == ["one", "2", "2", "gone.txt", "3", "4"]
+    assert given.check(everything) == 6 and given.check(lambda row: row.root == "2") == 2
 
 
 @pytest.mark.parametrize(
@@ -172,6 +174,16 @@ def test_a_folder_and_a_pattern(tmp_path: Path) -> None:
         open_input(str(tmp_path), (), None)
     with pytest.raises(UsageError, match="no file has such a name"):
         open_input(str(tmp_path / "*.docx"), Q, None)
+
+
+def test_a_mistaken_path_is_not_asked_for_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "corpus").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("nobody/rows.jsonl", "corpus/nothing"):
+        with pytest.raises(UsageError, match=f"{name}: there is nothing of this name"):
+            open_input(name, Q, None)
 
 
 @pytest.mark.parametrize("name", ["nothing", "missing.jsonl"])

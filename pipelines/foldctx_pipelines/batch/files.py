@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from foldctx.errors import OutputError, UsageError
 
-_PATIENCE = 0.5  # someone who only looks holds a lock for an instant
+_PATIENCE = 0.5  # seconds; someone who only looks holds a lock for an instant
 
 
 @contextmanager
@@ -89,12 +89,12 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path, self._file = path, -1
 
-    def take(self) -> bool:
-        """Take it; False when another process has it."""
+    def take(self, patience: float = _PATIENCE) -> bool:
+        """Take it; False when another process has it for that many seconds."""
         fcntl = _fcntl()
         with blamed(self.path):
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + patience
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,9 +104,10 @@ class Lock:
                     os.close(file)
                     return False
                 time.sleep(0.05)
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         self._file = file
+        with blamed(self.path):
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         return True
 
     def holder(self) -> str:

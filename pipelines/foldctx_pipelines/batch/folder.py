@@ -17,6 +17,7 @@ from foldctx_pipelines.batch.rows import Shard
 
 RUN_SCHEMA = "foldctx.run/1"
 _MANIFEST = "manifest.json"
+_PATIENCE = 30.0  # seconds; shards that begin together take turns at the manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def open_folder(path: Path, kind: str, shards: int, fingerprint: Fingerprint) ->
     with blamed(path):
         path.mkdir(parents=True, exist_ok=True)
     with Lock(path / "manifest.lock") as lock:
-        if not lock.take():
+        if not lock.take(_PATIENCE):
             raise OutputError(f"{path}: {lock.holder()} has held its manifest's lock too long")
         if not (path / _MANIFEST).exists():
             _write_manifest(path, kind, shards, fingerprint)

@@ -68,9 +68,15 @@ def open_input(
         if not found:
             raise UsageError(f"{name}: no file has such a name; check the pattern")
         return _paths(found, questions)
-    if is_hub_name(name):
+    if is_hub_name(name) and not _means_a_file(path):
         return Input(lambda: _dataset_rows(_from_hub(name, split), name, questions))
     raise UsageError(f"{name}: there is nothing of this name; give {_KINDS}")
+
+
+def _means_a_file(path: Path) -> bool:
+    """Whether a name that is not there can only be a mistaken path: nobody else is asked for it."""
+    suffixes = (*_JSONL, ".parquet", *MEDIA_TYPES)
+    return path.suffix.lower() in suffixes or path.parent.is_dir()
 
 
 def _file(path: Path, questions: Sequence[str]) -> Input:

@@ -11,9 +11,9 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -21,46 +21,58 @@ import orjson
 from foldctx.errors import FoldctxError, UsageError
 from foldctx.records import dumps
 from foldctx_pipelines.batch.asks import Ask
-from foldctx_pipelines.batch.reader import ReaderSpec
 from foldctx_pipelines.batch.rows import Row, by_key
-from foldctx_pipelines.batch.work import Cost, Finished, Started, failed
+from foldctx_pipelines.batch.work import Cost, Finished, Started, Work, failed
 
 _TRIES_ALONE = 2
 _TASKS_PER_ACTOR = 2
 _MOST_BLOCKS = 10_000
 
 
+class Loader(Protocol):
+    """What is sent to the actors, such as a ReaderSpec; each calls `load` once."""
+
+    @property
+    def device(self) -> str:
+        """Where its model computes: "cpu", or "cuda" for actors that have a GPU each."""
+        ...
+
+    def load(self) -> Work:
+        """The work, with whatever it needs loaded."""
+        ...
+
+
 class WorkerError(FoldctxError):
-    """The process that worked on a row died, each time."""
+    """A process that works on rows died, each time, or cannot begin."""
 
 
 class RayWork:
     """Answers rows whose payload is an Ask, on `workers` actors, each with a model of its own.
 
-    With `--device cuda` each of them has a GPU. `address` is a cluster; None starts one on this
+    `together` documents go to an actor at once. `address` is a cluster; None starts one on this
     machine, unless the process is connected to one. Files of the input must be where the actors
     are. Raises UsageError where Ray is not installed, or has no such cluster.
     """
 
-    def __init__(self, spec: ReaderSpec, workers: int, address: str | None = None) -> None:
+    def __init__(
+        self, loader: Loader, workers: int, address: str | None = None, *, together: int = 8
+    ) -> None:
         try:
             import ray.data  # noqa: F401
         except ImportError as error:
             raise UsageError(
                 f"--engine ray needs Ray Data ({error}); install it: pip install 'foldctx[ray]'"
             ) from None
-        # Ray hides the GPUs from an actor that has not asked for one, so "auto" is the CPU.
-        self.spec = replace(spec, device="cpu") if spec.device == "auto" else spec
-        self.workers, self.address = workers, address
+        self.loader, self.workers = loader, workers
+        self.address, self.together = address, together
 
     def __call__(self, blocks: Iterable[Sequence[Row]]) -> Iterator[object]:
         """Started and Finished for every row; the driver holds the rows that are still to be made."""
         waiting = {rows[0].id: rows for block in blocks for rows in by_key(block)}
         if not waiting:
             return
-        with_others = 2 * self.spec.config.rows
         _connect(self.workers, self.address)
-        for together in (with_others, *[1] * _TRIES_ALONE):
+        for together in (self.together, *[1] * _TRIES_ALONE):
             if waiting:
                 yield from self._pass(waiting, together)
         for rows in waiting.values():
@@ -99,16 +111,21 @@ class RayWork:
         with warnings.catch_warnings():  # the last option goes by a way that Ray will close
             warnings.simplefilter("ignore", DeprecationWarning)
             mapped = data.map_batches(
-                _reader_class(self.spec, os.getcwd()),
+                _reader_class(self.loader, os.getcwd()),
                 batch_size=together,
                 num_cpus=1,
-                num_gpus=1 if self.spec.device.startswith("cuda") else 0,
+                num_gpus=1 if self.loader.device.startswith("cuda") else 0,
                 compute=ray.data.ActorPoolStrategy(
                     size=actors, max_tasks_in_flight_per_actor=_TASKS_PER_ACTOR
                 ),
                 max_task_retries=0,  # the group is tried again document by document instead
             )
-        yield from mapped.iter_batches(batch_size=None, prefetch_batches=0)
+        try:
+            yield from mapped.iter_batches(batch_size=None, prefetch_batches=0)
+        except ray.exceptions.RayError as error:
+            # The cause of an actor that cannot begin stands last in what Ray tells of it.
+            told = str(error).strip().splitlines() or [type(error).__name__]
+            raise WorkerError(f"--engine ray: the workers cannot go on ({told[-1]})") from error
 
 
 def _start(
@@ -130,12 +147,12 @@ def _unpack(text: str) -> list[Row]:
     return [Row(id, Ask(*ask), key, root, size) for id, key, root, size, *ask in json.loads(text)]
 
 
-def _reader_class(spec: ReaderSpec, folder: str) -> type:
+def _reader_class(loader: Loader, folder: str) -> type:
     """The class of the actors. Its arguments are part of it: an actor that is restarted has them."""
 
     class Reader(_Reader):
         def __init__(self) -> None:
-            super().__init__(spec, folder)
+            super().__init__(loader, folder)
 
     return Reader
 
@@ -143,10 +160,10 @@ def _reader_class(spec: ReaderSpec, folder: str) -> type:
 class _Reader:
     """An actor: loads its model once, then makes the records of group after group."""
 
-    def __init__(self, spec: ReaderSpec, folder: str) -> None:
+    def __init__(self, loader: Loader, folder: str) -> None:
         if Path(folder).is_dir():  # names of files are meant from where the driver is
             os.chdir(folder)
-        self._work = spec.load()
+        self._work = loader.load()
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         groups: dict[str, list[Row]] = {

@@ -78,10 +78,11 @@ def _text(value: Mapping[str, Any], name: str, where: str) -> str | None:
 
 def _found(source: str, beside: Path) -> str:
     """Where a source is; one that is nowhere keeps its name, and fails when it is read."""
-    if Path(source).exists() or source == "-":
+    try:
+        other = beside / source
+        return str(other) if not Path(source).exists() and other.exists() else source
+    except OSError:  # no name that a file could have
         return source
-    other = beside / source
-    return str(other) if other.exists() else source
 
 
 def _file_size(source: str) -> int:
