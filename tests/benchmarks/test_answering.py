@@ -1,7 +1,7 @@
 """How samples are answered: the official cut and its prompts, and windows with the same limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,9 @@ from foldctx.folding.config import FoldConfig
 from foldctx.models.forward import Feed
 from foldctx.models.tokenizer import Tokenizer
 from foldctx.schemas import Validator
+from foldctx_pipelines.batch import Finished, Row, Started
 from foldctx_pipelines.benchmarks.answering import Answerer, Method
+from foldctx_pipelines.benchmarks.running import SampleWork
 from foldctx_pipelines.benchmarks.sample import Sample
 from tests.folding.toys import Toy, filler, make_tokenizer
 
@@ -150,3 +152,60 @@ def test_a_protocol_rounds_outputs_to_blocks_and_caps_steps() -> None:
 def test_a_prompt_bound_that_makes_no_sense() -> None:
     with pytest.raises(UsageError, match="max_length=1"):
         method(max_length=1)
+
+
+class Breaking(Toy):
+    """Breaks whenever it is given the word `break`, or more than so many feeds at once."""
+
+    most: int = 99
+
+    def predict(self, feeds: Sequence[Feed]) -> list[Tensor]:
+        spelled = [self.tokenizer.decode(feed.tokens.tolist()) for feed in feeds]
+        if len(feeds) > self.most or any("fracture" in text for text in spelled):
+            raise RuntimeError("out of memory")
+        return super().predict(feeds)
+
+
+def work_through(model: Toy, samples: Sequence[Sample], rows: int) -> dict[str, dict[str, Any]]:
+    config = FoldConfig(question_policy="cut", memory_tokens=48, rows=rows)
+    answerer = Answerer(model, Method(config, "elastic", {}))  # type: ignore[arg-type]
+    events = list(SampleWork(lambda: answerer)([[Row(s.id, s) for s in samples]]))
+    started = [id for event in events if isinstance(event, Started) for id in event.ids]
+    assert set(started) == {s.id for s in samples}
+    finished = [r for event in events if isinstance(event, Finished) for r in event.records]
+    records = {str(record["id"]): dict(record) for record in finished}
+    assert len(finished) == len(records) == len(samples)
+    for record in records.values():
+        record.get("usage", {}).pop("seconds", None)
+    return records
+
+
+def several(count: int) -> list[Sample]:
+    colours = ["blue", "red", "green", "grey", "white"]
+    return [
+        replace(
+            sample("unused"),
+            id=f"t/{i}",
+            document=f"{filler(3 + i)} The colour of alpha is {colours[i]}. {filler(4, 50)}",
+        )
+        for i in range(count)
+    ]
+
+
+def test_samples_answered_together_get_the_records_they_get_alone(tokenizer: Tokenizer) -> None:
+    samples = several(5)
+    alone, together = (work_through(Toy(tokenizer), samples, rows) for rows in (1, 4))
+    assert alone == together
+    assert [alone[s.id]["response"] for s in samples][:3] == ["blue", "red", "green"]
+
+
+def test_what_breaks_alone_fails_and_what_breaks_in_company_does_not(tokenizer: Tokenizer) -> None:
+    samples = several(4)
+    samples[2] = replace(samples[2], document=f"{filler(3)} A fracture. {filler(3, 9)}")
+    records = work_through(Breaking(tokenizer), samples, 4)
+    assert records["t/2"]["error"] == {"type": "RuntimeError", "message": "out of memory"}
+    assert records["t/2"]["doc"] == {"answers": ["blue"]}
+    assert {id for id, record in records.items() if "error" in record} == {"t/2"}
+    small = Breaking(tokenizer)
+    small.most = 1
+    assert not any("error" in record for record in work_through(small, several(3), 3).values())

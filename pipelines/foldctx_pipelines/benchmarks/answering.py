@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from torch import Tensor
+
 from foldctx.api import calibration_of
-from foldctx.decoding import Decoder, Request, Segment, decode_one, preset
+from foldctx.decoding import Decoder, Predictor, Request, Segment, decode_one, preset
 from foldctx.decoding.presets import preset_options
 from foldctx.errors import FoldctxError, UsageError
 from foldctx.folding.answering import Answer, answer_session
@@ -14,6 +16,8 @@ from foldctx.folding.config import FoldConfig, Limits
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Session, Setup
 from foldctx.folding.template import read_template
+from foldctx.models.forward import Feed
+from foldctx.models.info import ModelInfo
 from foldctx.models.load import Model
 from foldctx.records import error_record
 from foldctx_pipelines.benchmarks.sample import Sample
@@ -83,15 +87,18 @@ class Answerer:
         self._max_length = max_length or (lambda window, gen: max(window - gen, window // 2))
         self.can_chat = check_chat(model.tokenizer, None)
 
-    def record(self, sample: Sample) -> dict[str, Any]:
-        """The record of one sample: a response, or an error record with the same id and task."""
+    def record(self, sample: Sample, predictor: Predictor | None = None) -> dict[str, Any]:
+        """The record of one sample: a response, or an error record with the same id and task.
+
+        `predictor` takes the forward passes in the model's place.
+        """
         started = time.monotonic()
+        through = predictor or self.model
         try:
-            reply = self._continue(sample) if self._truncates else self._read(sample)
+            reply = (self._continue if self._truncates else self._read)(sample, through)
         except FoldctxError as error:
             # A row's own trouble, a UsageError too: its question or prompt may be too long.
-            failed = error_record(error, id=sample.id, source=sample.id, question=sample.question)
-            return {**failed, "task": sample.task, "doc": dict(sample.doc)}
+            return failure(sample, error)
         reply["usage"]["seconds"] = round(time.monotonic() - started, 3)
         response = reply.pop("response")
         if sample.stop is not None:
@@ -113,7 +120,7 @@ class Answerer:
 
     # -- the benchmark's own way ------------------------------------------------------------
 
-    def _continue(self, sample: Sample) -> dict[str, Any]:
+    def _continue(self, sample: Sample, predictor: Predictor) -> dict[str, Any]:
         method, tokenizer = self.method, self.model.tokenizer
         length = method.gen_length(sample.max_gen)
         prefix = tokenizer.encode_text(sample.answer_prefix) if sample.answer_prefix else []
@@ -124,7 +131,7 @@ class Answerer:
         info = replace(self.model.info, window=self.limits.window)
         decoder = method.decoder(sample.max_gen)
         request = Request(sample.id, prompt, length, seed=method.seed)
-        decoded = decode_one(_Windowed(self.model, info), request, decoder)
+        decoded = decode_one(_Windowed(predictor, info), request, decoder)
         usage = decoded.usage
         return {
             "response": tokenizer.decode(decoded.text),
@@ -168,12 +175,12 @@ class Answerer:
 
     # -- windows ----------------------------------------------------------------------------
 
-    def _read(self, sample: Sample) -> dict[str, Any]:
+    def _read(self, sample: Sample, predictor: Predictor) -> dict[str, Any]:
         method = self.method
         length = method.gen_length(sample.max_gen)
         prompts = Prompts(replace(self._template, answer_length=length), self.model.tokenizer)
         decoder = method.decoder(sample.max_gen)
-        setup = Setup(self.model, prompts, decoder, method.config, self._calibration, method.seed)
+        setup = Setup(predictor, prompts, decoder, method.config, self._calibration, method.seed)
         session = Session(sample.as_document(), [sample.question], setup)
         answer = next(e for e in answer_session(session) if isinstance(e, Answer))
         tokens = len(prompts.text_ids([sample.question])[0])
@@ -196,12 +203,18 @@ class Answerer:
         }
 
 
+def failure(sample: Sample, error: BaseException) -> dict[str, Any]:
+    """The error record of a sample, with what scoring needs of it."""
+    failed = error_record(error, id=sample.id, source=sample.id, question=sample.question)
+    return {**failed, "task": sample.task, "doc": dict(sample.doc)}
+
+
 @dataclass(frozen=True, slots=True)
 class _Windowed:
-    """A model held to a window that may be lower than its own."""
+    """A predictor held to a window that may be lower than its model's."""
 
-    model: Model
-    info: Any
+    predictor: Predictor
+    info: ModelInfo
 
-    def predict(self, feeds: Sequence[Any]) -> list[Any]:
-        return self.model.predict(feeds)
+    def predict(self, feeds: Sequence[Feed]) -> list[Tensor]:
+        return self.predictor.predict(feeds)
