@@ -223,6 +223,6 @@ def forward(model: Network, feeds: Sequence[Feed]) -> list[Tensor]:
 
     The head runs on the wanted rows alone. Raises nothing of its own; the decoder checks windows.
     """
-    rows, _ = hidden_states(model, feeds, least=_LEAST_ROWS)
-    counts = [feed.logit_rows.numel() for feed in feeds]
-    return list(torch.split(model.head(rows)[: sum(counts)], counts))
+    rows, _ = hidden_states(model, feeds)
+    logits = _evenly(model.head, rows)
+    return list(torch.split(logits, [feed.logit_rows.numel() for feed in feeds]))
