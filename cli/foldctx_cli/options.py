@@ -215,7 +215,10 @@ def _parameters(group: type) -> list[inspect.Parameter]:
 
 
 def _default(item: Field[Any]) -> Any:
-    return item.default if item.default_factory is MISSING else item.default_factory()
+    """A field's default; one without is an option that must be given."""
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return inspect.Parameter.empty if item.default is MISSING else item.default
 
 
 def _value(text: str) -> Any:

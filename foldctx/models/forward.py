@@ -14,6 +14,10 @@ from torch.nn import functional
 
 from foldctx.models.architecture import Block, Transformer
 
+# On a CPU the linear layers take another path for a handful of rows and round otherwise, so that a
+# row fed alone would differ in its last bits from the same row fed beside others.
+_LEAST_ROWS = 16
+
 
 class KeyValues(Protocol):
     """What one row attends to besides the tokens fed now; one object a row, kept by its request."""
@@ -120,12 +124,19 @@ def _mlp(block: Block, x: Tensor) -> Tensor:
     return out
 
 
+def _spread(mixed: Tensor, spare: int) -> Tensor:
+    """(heads, n, hd) to (n + spare, heads * hd), the spare rows zero."""
+    return functional.pad(mixed.transpose(0, 1).flatten(1), (0, 0, 0, spare))
+
+
 def hidden_states(
-    model: Transformer, feeds: Sequence[Feed], *, every_row: bool = False
+    model: Transformer, feeds: Sequence[Feed], *, every_row: bool = False, least: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Final-norm rows (sum of m, width) in feed order, and the indices of these rows.
 
-    In the last layer only the wanted rows are queries, unless `every_row` asks for all n.
+    In the last layer only the wanted rows are queries, unless `every_row` asks for all n. Fewer
+    than `least` of either are filled up by rows of zeros, which attention never sees; they come
+    last in the result.
     """
     dims = model.dims
     starts, total = [], 0
@@ -141,6 +152,10 @@ def hidden_states(
         rows = [feed.logit_rows + start for feed, start in zip(feeds, starts, strict=True)]
         wanted, wanted_counts = torch.cat(rows), [feed.logit_rows.numel() for feed in feeds]
     counts = [len(feed) for feed in feeds]
+    spare = max(0, least - min(total, wanted.numel()))
+    if spare:
+        x, tables = functional.pad(x, (0, 0, 0, spare)), functional.pad(tables, (0, 0, 0, spare))
+        wanted = torch.cat((wanted, torch.arange(total, total + spare, device=x.device)))
     for layer, block in enumerate(model.blocks):
         assert isinstance(block, Block)
         h = block.attn_norm(x)
@@ -150,8 +165,8 @@ def hidden_states(
         if layer == dims.layers - 1:  # nothing reads the other rows after this layer
             x, h, query_tables, counts = x[wanted], h[wanted], tables[:, wanted], wanted_counts
         q = rotate(_heads(block.q_proj(h), dims.heads), query_tables)
-        mixed = _attend(feeds, layer, q, k, v, counts)
-        x = x + block.attn_out(mixed.transpose(0, 1).flatten(1))
+        seen = q[:, : sum(counts)], k[:, :total], v[:, :total]
+        x = x + block.attn_out(_spread(_attend(feeds, layer, *seen, counts), spare))
         x = x + _mlp(block, x)
     return model.ln_f(x), wanted
 
@@ -162,6 +177,6 @@ def forward(model: Transformer, feeds: Sequence[Feed]) -> list[Tensor]:
 
     The head runs on the wanted rows alone. Raises nothing of its own; the decoder checks windows.
     """
-    rows, _ = hidden_states(model, feeds)
-    logits = model.head(rows)
-    return list(torch.split(logits, [feed.logit_rows.numel() for feed in feeds]))
+    rows, _ = hidden_states(model, feeds, least=_LEAST_ROWS)
+    counts = [feed.logit_rows.numel() for feed in feeds]
+    return list(torch.split(model.head(rows)[: sum(counts)], counts))

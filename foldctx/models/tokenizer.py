@@ -6,6 +6,7 @@ encoded by a copy of the tokenizer that knows no special tokens; templates by th
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from tokenizers import Tokenizer as RawTokenizer
@@ -14,12 +15,16 @@ from foldctx.errors import ModelError
 
 
 class Tokenizer:
-    """Encodes text and templates, decodes ids; holds no model facts but the vocabulary."""
+    """Encodes text and templates, decodes ids; holds no model facts but the vocabulary.
+
+    `sha256` is the hash (hex) of its file.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read a tokenizer.json; ModelError naming the file when that is not possible."""
         try:
-            form = json.loads(path.read_text("utf-8"))
+            data = path.read_bytes()
+            form = json.loads(data.decode())
         except FileNotFoundError:
             raise ModelError(
                 f"{path}: no such file; the model folder needs the tokenizer.json of its hub page"
@@ -33,6 +38,7 @@ class Tokenizer:
             self._text = RawTokenizer.from_str(json.dumps(form))
         except Exception as error:  # the tokenizers library raises bare Exception
             raise ModelError(f"{path}: the tokenizer cannot be built ({error})") from error
+        self.sha256 = sha256(data).hexdigest()
         self._text.no_truncation()
         self._text.no_padding()
 
