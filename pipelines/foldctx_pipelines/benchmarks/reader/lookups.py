@@ -27,7 +27,7 @@ _HEADINGS = (
     "Open points",
     "Summary of the year",
 )
-_PAGE = 2400  # characters from which a page may end
+_PAGE = 1800  # characters from which a page may end
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _sections(rng: random.Random, lines: Sequence[str], haystack: Haystack) -> l
             rows = (f"| {i} | {line} |\n" for i, line in enumerate(taken, start=1))
             parts.append("| No. | entry |\n|---|---|\n" + "".join(rows) + "\n")
         else:
-            stretch = haystack.stretch(rng, rng.randrange(20, 160))
+            stretch = haystack.stretch(rng, rng.randrange(60, 300))
             prose = [" ".join(haystack.pieces[k].split()) for k in stretch]
             # Only whole sentences, so that every line stays one.
             prose = [sentence for sentence in prose if sentence[-1:] in ".!?"]
