@@ -99,7 +99,7 @@ def _sections(rng: random.Random, lines: Sequence[str], haystack: Haystack) -> l
             rows = (f"| {i} | {line} |\n" for i, line in enumerate(taken, start=1))
             parts.append("| No. | entry |\n|---|---|\n" + "".join(rows) + "\n")
         else:
-            stretch = haystack.stretch(rng, rng.randrange(60, 300))
+            stretch = haystack.stretch(rng, rng.randrange(120, 420))
             prose = [" ".join(haystack.pieces[k].split()) for k in stretch]
             # Only whole sentences, so that every line stays one.
             prose = [sentence for sentence in prose if sentence[-1:] in ".!?"]

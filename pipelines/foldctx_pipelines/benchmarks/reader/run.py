@@ -20,7 +20,13 @@ from foldctx_pipelines.batch import RunOptions, read_folder, records_of, run
 from foldctx_pipelines.benchmarks.reader.answering import CaseWork, Method, as_rows
 from foldctx_pipelines.benchmarks.reader.cases import FULL, QUICK, Group, Material, plan
 from foldctx_pipelines.benchmarks.reader.haystack import Haystack
-from foldctx_pipelines.benchmarks.reader.scores import Line, is_right, markdown, tabulate
+from foldctx_pipelines.benchmarks.reader.scores import (
+    Line,
+    failures,
+    is_right,
+    markdown,
+    tabulate,
+)
 from foldctx_pipelines.benchmarks.sample import file_digest
 from foldctx_pipelines.jobs import read_rows
 from foldctx_pipelines.training.facts import load_banks
@@ -107,20 +113,26 @@ def _fingerprint(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The table of a run folder as lines, as Markdown, and its settings."""
+    """The table of a run folder as lines and as Markdown, its failures by kind, its settings."""
 
     lines: tuple[Line, ...]
+    failures: dict[str, dict[str, int]]
     settings: dict[str, Any]
 
     @property
     def table(self) -> str:
         """Markdown."""
-        return markdown(self.lines, self.settings)
+        return markdown(self.lines, self.failures, self.settings)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         lines = [line.to_dict() for line in self.lines]
-        return {"schema": "foldctx.reader-scores/1", "lines": lines, "settings": self.settings}
+        return {
+            "schema": "foldctx.reader-scores/1",
+            "lines": lines,
+            "failures": self.failures,
+            "settings": self.settings,
+        }
 
 
 def read_result(path: Path) -> Result:
@@ -133,7 +145,7 @@ def read_result(path: Path) -> Result:
     if folder.kind != KIND:
         raise UsageError(f"{path}: holds a run of {folder.kind}, not of {KIND}")
     records = [record for shard in folder.every_shard() for record in records_of(shard)]
-    result = Result(tuple(tabulate(records)), dict(folder.fingerprint))
+    result = Result(tuple(tabulate(records)), failures(records), dict(folder.fingerprint))
     try:
         (path / "table.md").write_text(result.table, "utf-8")
         form = orjson.dumps(

@@ -128,6 +128,7 @@ class Line:
         }
 
 
+# Of the reader itself with fold; a table's line tells whether they are reached.
 _TARGETS: Mapping[tuple[str, str], float] = {
     ("single", "right"): 0.98,
     ("multikey", "right"): 0.95,
@@ -142,6 +143,8 @@ _TARGETS: Mapping[tuple[str, str], float] = {
     ("lookups", "answered though unanswerable"): 0.05,
     ("samples", "right"): 20 / 24,
 }
+# The most that a reader of shuffled weights may have right.
+_CONTROL: Mapping[tuple[str, str], float] = {("samples", "right, of the answerable"): 2 / 20}
 
 Measure = tuple[str, Callable[[Record], bool], Callable[[Record], bool]]
 """Its name, which cases count, and which of them are hits."""
@@ -169,7 +172,40 @@ def _measures(group: str) -> list[Measure]:
                 lambda r: not is_right(r),
             ),
         ]
-    return [("right", everything, is_right)]
+    measures: list[Measure] = [("right", everything, is_right)]
+    if group == "samples":
+        measures.append(("right, of the answerable", _answerable, is_right))
+    return measures
+
+
+KINDS = ("failed", "lines lost", "none said", "wrong said", "answered though unanswerable")
+
+
+def failure(record: Record) -> str | None:
+    """What went wrong with a case, as one of KINDS: the notes, or what was made of them."""
+    if is_right(record):
+        return None
+    if "error" in record:
+        return "failed"
+    if not record["golds"]:
+        return "answered though unanswerable"
+    kept, lines = record["kept"]
+    if kept < lines:
+        return "lines lost"
+    return "none said" if record["answer"] is None else "wrong said"
+
+
+def failures(records: Iterable[Record]) -> dict[str, dict[str, int]]:
+    """How often each kind of failure came with fold, by task."""
+    found: dict[str, dict[str, int]] = {}
+    for record in records:
+        reader, strategy, _, task = str(record["id"]).split("/")[:4]
+        if reader == "reader" and strategy == "fold":
+            counts = found.setdefault(task, dict.fromkeys(KINDS, 0))
+            kind = failure(record)
+            if kind is not None:
+                counts[kind] += 1
+    return found
 
 
 def tabulate(records: Iterable[Record]) -> list[Line]:
@@ -188,7 +224,7 @@ def tabulate(records: Iterable[Record]) -> list[Line]:
     for (group, task, reader, strategy), rows in sorted_out.items():
         for name, counts, hits in _measures(group):
             lengths = sorted({_length(row) for row in rows} - {-1})
-            plain = reader == "reader" and strategy == "fold"
+            targets = _CONTROL if reader != "reader" else _TARGETS if strategy == "fold" else {}
             line = Line(
                 group,
                 task,
@@ -197,8 +233,8 @@ def tabulate(records: Iterable[Record]) -> list[Line]:
                 strategy,
                 _rate(rows, counts, hits),
                 {n: _rate([r for r in rows if _length(r) == n], counts, hits) for n in lengths},
-                _TARGETS.get((task, name)) if plain else None,
-                most=name.startswith("answered"),
+                targets.get((task, name)),
+                most=targets is _CONTROL or name.startswith("answered"),
             )
             lines.append(line)
     return lines
@@ -216,8 +252,12 @@ def _rate(
     return Rate(sum(hits(row) for row in meant), len(meant))
 
 
-def markdown(lines: Sequence[Line], settings: Mapping[str, Any]) -> str:
-    """A table for each group, and what the run was made with."""
+def markdown(
+    lines: Sequence[Line],
+    wrong: Mapping[str, Mapping[str, int]],
+    settings: Mapping[str, Any],
+) -> str:
+    """A table for each group, and one of what went wrong with fold."""
     parts = [f"Reader {settings['model']['name']}, seed {settings['seed']}"]
     for group in dict.fromkeys(line.group for line in lines):
         own = [line for line in lines if line.group == group]
@@ -231,6 +271,10 @@ def markdown(lines: Sequence[Line], settings: Mapping[str, Any]) -> str:
             cells += [_cell(line.by_length.get(n)) for n in lengths]
             cells += [_target(line), ", ".join(map(_tokens, line.drops))]
             parts.append(f"| {' | '.join(cells)} |")
+    parts.append(f"\n## failures with fold\n\n| task | {' | '.join(KINDS)} |")
+    parts.append(f"|---|{'---|' * len(KINDS)}")
+    for task, counts in wrong.items():
+        parts.append(f"| {task} | {' | '.join(str(counts[kind]) for kind in KINDS)} |")
     return "\n".join(parts) + "\n"
 
 
