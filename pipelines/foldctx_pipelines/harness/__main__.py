@@ -12,7 +12,7 @@ def main() -> int:
 
         import foldctx_pipelines.harness.model  # noqa: F401  (its name is registered)
     except ModuleNotFoundError as error:
-        if error.name != "lm_eval":
+        if (error.name or "").partition(".")[0] != "lm_eval":
             raise
         print("error: lm_eval is missing; pip install 'foldctx[lm-eval]'", file=sys.stderr)
         return 1

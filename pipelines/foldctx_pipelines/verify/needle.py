@@ -103,7 +103,7 @@ def check_needle(
         )
     kept, right = (sum(bool(row[key]) for row in rows) for key in ("kept", "right"))
     fed = max(answer.position_max for answer in answers)
-    good = sum(row["kept"] or row["right"] for row in rows)
+    good = sum(bool(row["kept"] or row["right"]) for row in rows)
     problems = []
     if 2 * good < len(rows):
         problems.append(f"only {good} of {len(rows)} facts were kept or answered")
