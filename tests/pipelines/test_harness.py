@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import foldctx
+from foldctx.decoding.tasks import TASKS
 from foldctx.errors import UsageError, WindowError
 from foldctx.models import llada
 from foldctx.models.load import Model
@@ -133,16 +134,48 @@ def test_guidance_and_temperature_reach_the_preset() -> None:
 
 
 def test_what_a_task_asks_for() -> None:
-    wanted = Wanted.of({"until": ["\n", "", "Q:"], "max_new_tokens": 9, "temperature": 0.5}, None)
+    run = Arguments()
+    wanted = Wanted.of({"until": ["\n", "", "Q:"], "max_new_tokens": 9, "temperature": 0.5}, run)
     assert wanted == Wanted(9, ("\n", "Q:"), 0.5)
     assert wanted.cut("an answer Q: and\nmore") == "an answer "
-    assert Wanted.of({"until": "x", "temperature": 0.5, "do_sample": False, "top_p": 0.9}, 32) == (
+    own = Arguments(gen_length=32)
+    assert Wanted.of({"until": "x", "temperature": 0.5, "do_sample": False, "top_p": 0.9}, own) == (
         Wanted(32, ("x",), 0.0)
     )
-    assert Wanted.of({}, None).gen_length == 256
+    assert Wanted.of({}, run).gen_length == 256
     for asked, told in (({"beams": 2}, "beams"), ({"do_sample": True, "top_p": 0.9}, "top_p=0.9")):
         with pytest.raises(UsageError, match=told):
-            Wanted.of(asked, None)
+            Wanted.of(asked, run)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("gsm8k", "gsm8k"),
+        ("gsm8k_cot", "gsm8k"),
+        ("mmlu_pro_biology", "mmlu-pro"),
+        ("minerva_math500", "math"),
+        ("arc_challenge", "arc-c"),
+        ("humaneval_instruct", "humaneval"),
+        ("mathqa", None),
+        ("local", None),
+    ],
+)
+def test_published_settings_go_by_the_task_s_name(name: str, published: str | None) -> None:
+    run = Arguments(preset="exact", task="auto")
+    wanted = Wanted.of({"max_gen_toks": 20}, run, name)
+    assert wanted.published == published
+    assert wanted.gen_length == (20 if published is None else TASKS[published].gen_length)
+    assert Wanted.of({}, Arguments(), name).published is None
+
+
+def test_what_the_run_says_wins_over_what_is_published() -> None:
+    run = Arguments(preset="exact", task="humaneval", gen_length=64, options={"block_length": 8})
+    assert Wanted.of({}, run, "local").gen_length == 64
+    options = run.preset_options(0.0, "humaneval")
+    assert options == {**TASKS["humaneval"].options, "block_length": 8}
+    with pytest.raises(UsageError, match="task 'humaneva'"):
+        Arguments(task="humaneva")
 
 
 # -- the harness itself -----------------------------------------------------------------------

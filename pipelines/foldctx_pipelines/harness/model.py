@@ -1,6 +1,7 @@
 """The harness's model: its requests to the one decode loop, or to the likelihood's forwards."""
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from foldctx.decoding.likelihood import (
     greedy_matches,
     log_likelihoods,
 )
+from foldctx.decoding.tasks import TASKS
 from foldctx.errors import UsageError
 from foldctx.models.families import FAMILIES
 from foldctx.models.load import load_model
@@ -28,6 +30,8 @@ from foldctx_pipelines.harness.texts import Texts
 from foldctx_pipelines.runs import model_stamp
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 @register_model("foldctx")
@@ -43,7 +47,7 @@ class FoldctxLM(LM):
         super().__init__()
         self.arguments = a = Arguments.of(given)
         self._how = MonteCarlo(a.mc_num, min(a.mc_batch, a.mc_num), a.cfg_scale)
-        self._decoder(0.0)
+        self._decoder()
         self.model = load_model(
             a.pretrained,
             device=a.device,
@@ -58,8 +62,8 @@ class FoldctxLM(LM):
         self._texts = Texts(self.model.tokenizer, self._chat, prefix)
         self._device = self.model.device
 
-    def _decoder(self, temperature: float) -> Decoder:
-        options = self.arguments.preset_options(temperature)
+    def _decoder(self, temperature: float = 0.0, published: str | None = None) -> Decoder:
+        options = self.arguments.preset_options(temperature, published)
         return preset(self.arguments.preset, **options)
 
     @property
@@ -87,30 +91,38 @@ class FoldctxLM(LM):
         return {
             "foldctx": foldctx.__version__,
             "foldctx_model": asdict(model_stamp(self.model)),
-            "foldctx_decoder": self._decoder(0.0).describe(),
+            "foldctx_decoder": self._decoder().describe(),
             "foldctx_gen_length": self.arguments.gen_length,
+            "foldctx_task": self.arguments.task,
             "foldctx_likelihood": asdict(self._how),
             "foldctx_seed": self.arguments.seed,
         }
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Continue every context; all are checked before the first is decoded."""
-        asked = [Wanted.of(r.args[1], self.arguments.gen_length) for r in requests]
-        decoders = {w.temperature: self._decoder(w.temperature) for w in asked}
+        asked = [
+            Wanted.of(r.args[1], self.arguments, getattr(r, "task_name", None) or "")
+            for r in requests
+        ]
+        kinds = dict.fromkeys((w.temperature, w.published) for w in asked)
+        decoders = {kind: self._decoder(*kind) for kind in kinds}
+        for name in {w.published for w in asked} - {None}:
+            _log.info("decoding as published: %s", TASKS[str(name)].summary)
         seen: Counter[str] = Counter()
-        prepared: list[Request] = []
+        groups: dict[tuple[float, str | None], list[Request]] = {kind: [] for kind in kinds}
         for number, (request, wanted) in enumerate(zip(requests, asked, strict=True)):
             prompt = self._texts.prompt(request.args[0])
             seen[request.args[0]] += 1  # a task that repeats a context wants another draw of it
             seed = self._seed(prompt, (seen[request.args[0]],))
             segments = (Segment("question", prompt),)
-            prepared.append(Request(str(number), segments, wanted.gen_length, seed=seed))
-            check_request(prepared[-1], decoders[wanted.temperature], self.model.info)
+            row = Request(str(number), segments, wanted.gen_length, seed=seed)
+            kind = (wanted.temperature, wanted.published)
+            check_request(row, decoders[kind], self.model.info)
+            groups[kind].append(row)
 
         def decoded() -> Iterator[tuple[int, str]]:
-            for temperature, decoder in decoders.items():
-                rows = [r for r in prepared if asked[int(r.id)].temperature == temperature]
-                for event in decode(self.model, rows, decoder, max_rows=self.arguments.rows):
+            for kind, rows in groups.items():
+                for event in decode(self.model, rows, decoders[kind], max_rows=self.arguments.rows):
                     if isinstance(event, Decoded):
                         text = self.model.tokenizer.decode(event.text)
                         yield int(event.id), asked[int(event.id)].cut(text)
