@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from foldctx.decoding.presets import (
         PRESET_NAMES,
         PRESETS,
+        Preset,
         check_preset,
         preset,
         preset_options,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
     from foldctx.decoding.sparse import SparseCache
     from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt
+    from foldctx.decoding.tasks import TASKS, Task, task
 
 _HOME = {
     "cache": ("Cache", "DualCache", "NoCache", "PrefixCache"),
@@ -43,7 +45,8 @@ _HOME = {
     "events": ("Decoded", "Event", "Step", "Usage", "flops"),
     "feed": ("Elastic", "GaussianDropout", "SuffixWindow", "UniformDropout", "WholeCanvas"),
     "loop": ("Predictor", "check_request", "decode", "decode_one"),
-    "presets": ("PRESETS", "PRESET_NAMES", "check_preset", "preset", "preset_options"),
+    "tasks": ("TASKS", "Task", "task"),
+    "presets": ("PRESETS", "PRESET_NAMES", "Preset", "check_preset", "preset", "preset_options"),
     "propose": ("Proposer",),
     "segments": ("Fold", "Request", "Segment", "fold_segment"),
     "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt"),
@@ -52,6 +55,7 @@ _HOME = {
 __all__ = [
     "PRESETS",
     "PRESET_NAMES",
+    "TASKS",
     "AnyOf",
     "Bounded",
     "Cache",
@@ -73,6 +77,7 @@ __all__ = [
     "NoCache",
     "Predictor",
     "PrefixCache",
+    "Preset",
     "Proposer",
     "Quota",
     "Request",
@@ -82,6 +87,7 @@ __all__ = [
     "SparseCache",
     "Step",
     "SuffixWindow",
+    "Task",
     "Threshold",
     "UniformDropout",
     "Usage",
@@ -94,6 +100,7 @@ __all__ = [
     "fold_segment",
     "preset",
     "preset_options",
+    "task",
 ]
 
 

@@ -38,7 +38,7 @@ class Commit(Protocol):
 
     def check(self, request: Request, blocks: int) -> None:
         """Raise UsageError when the request cannot be decoded this way."""
-        return None
+        return
 
     def planned(self, masks: int) -> int | None:
         """Forwards that a request of so many masks will take, where that is known."""

@@ -134,7 +134,7 @@ def _known(options: Mapping[str, Any]) -> dict[str, Option]:
     known = {seam: Option(default, (str,), seam) for seam, default in _CHOICES.items()}
     for part in _chosen(options).values():
         known |= part.options
-    return known | _COMMON
+    return {**known, **_COMMON}
 
 
 def preset_options(name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

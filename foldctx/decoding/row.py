@@ -53,6 +53,7 @@ class Row:
         self._caches: list[CacheState] = [decoder.cache.open() for _ in range(branches)]
         self._plans: list[Reuse] = []
         self._asked = Asked()
+        self._note: Attended | None = None
         self._attended = torch.zeros(len(self.canvas), dtype=torch.float64)
         self._confidences = torch.zeros(request.gen_length, dtype=torch.float64)
         self._filled_at = torch.full((request.gen_length,), -1)
@@ -131,7 +132,8 @@ class Row:
         """The plan, with a note of what is attended to where a span fold will ask for it."""
         if not (self.decoder.span.needs_attention and self.canvas.folds):
             return plan
-        return Reuse(plan.rows, Attended(plan.cache, self.layout, plan.rows.start), plan.keys)
+        self._note = Attended(plan.cache, self.layout, plan.rows.start)
+        return Reuse(plan.rows, self._note, plan.keys)
 
     def _feed(self, plan: Reuse, branch: int) -> Feed:
         layout = self.layout
@@ -158,9 +160,8 @@ class Row:
             self.usage += Usage(
                 rows_reused=plan.cache.rows_reused, keys_reused=plan.cache.keys_reused
             )
-        noted = self._plans[0].cache
-        if isinstance(noted, Attended):
-            self._attended[self.layout.indices] = noted.scores
+        if self._note is not None:
+            self._attended[self.layout.indices] = self._note.scores
         asked = self._asked.indices.tolist()
         both = self._guidance.complete([x[: len(asked)] for x in logits], asked)
         return self.decoder.propose(both, self.info, self._generator)

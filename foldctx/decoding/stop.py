@@ -60,7 +60,7 @@ class Stop(Protocol):
 
     def check(self, request: Request) -> None:
         """Raise UsageError when it cannot work for the request."""
-        return None
+        return
 
     def look(self, masks: Sequence[int], gen_length: int) -> tuple[int, ...]:
         """Offsets whose logits it needs in the next forward, all or none of them.

@@ -34,6 +34,7 @@ PRESETS = {
     "fast-dllm": {"block_length": 8, "threshold": 0.3},
     "dllm-cache": {"prompt_interval": 9, "response_interval": 4},
     "dllm-cache guided": {"prompt_interval": 9, "cfg_scale": 0.5, "cfg_interval": 3},
+    "dllm-cache attended": {"span": "attended", "span_tokens": 4},
     "streaming": {"block_length": 8, "suffix": 6, "stop": "never"},
     "dpad": {"block_length": 8, "reach": 9, "stop": "never"},
     "sparse": {"block_length": 8},
