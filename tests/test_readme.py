@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-NEEDS_HUB_OR_MAKE = ("--model GSAI-ML", "make ")
+NEEDS_HUB_OR_MAKE = ("GSAI-ML", "--model foldctx", "pip install", "make ")
 
 
 def blocks(language: str) -> list[str]:
