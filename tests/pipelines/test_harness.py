@@ -241,7 +241,8 @@ def test_the_harness_s_command_runs_a_local_task(
         assert sample["acc"] == float(best == sample["doc"]["gold"])
     (results,) = (tmp_path / "out").rglob("results_*.json")
     config = json.loads(results.read_text())["config"]
-    assert config["foldctx_decoder"]["preset"] == "exact"
+    used = config["foldctx_generation"]["local_gen"]
+    assert (used["gen_length"], used["published"], used["decoder"]["preset"]) == (6, None, "exact")
     assert config["foldctx_model"]["weights_sha256"] == loaded.info.weights_sha256
 
 
@@ -264,6 +265,18 @@ def test_results_do_not_depend_on_batches_or_order(folder: Path) -> None:
     assert [x for x, _ in back] == pytest.approx([x for x, _ in scores], rel=1e-5)
     again = one.generate_until([asked[0], asked[0]], disable_tqdm=True)
     assert again[0] == texts[0] != again[1]  # a repeated context is drawn anew
+
+
+def test_tasks_are_decoded_as_published_side_by_side(folder: Path) -> None:
+    lm = harness_model(pretrained=str(folder), preset="exact", task="auto", gen_length=6, steps=3)
+    asked = [
+        SimpleNamespace(args=("The harbour lay", {}), task_name=name) for name in ("gpqa", "local")
+    ]
+    assert len(lm.generate_until(asked, disable_tqdm=True)) == 2
+    used = lm.get_model_info()["foldctx_generation"]
+    assert used["gpqa"]["decoder"]["propose"]["confidence_eos_eot_inf"] is True
+    assert used["local"]["decoder"]["propose"]["confidence_eos_eot_inf"] is False
+    assert "GPQA" in used["gpqa"]["published"] and used["local"]["published"] is None
 
 
 def test_what_the_model_cannot_do_is_said_before_it_starts(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """The harness's model: its requests to the one decode loop, or to the likelihood's forwards."""
 
 import hashlib
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -31,8 +30,6 @@ from foldctx_pipelines.runs import model_stamp
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
-
 
 @register_model("foldctx")
 class FoldctxLM(LM):
@@ -47,7 +44,8 @@ class FoldctxLM(LM):
         super().__init__()
         self.arguments = a = Arguments.of(given)
         self._how = MonteCarlo(a.mc_num, min(a.mc_batch, a.mc_num), a.cfg_scale)
-        self._decoder()
+        self._decoder()  # options that cannot be used are told before anything is loaded
+        self._generated: dict[str, dict[str, Any]] = {}
         self.model = load_model(
             a.pretrained,
             device=a.device,
@@ -87,38 +85,41 @@ class FoldctxLM(LM):
         return self._texts.conversation(chat_history, generation=add_generation_prompt)
 
     def get_model_info(self) -> dict[str, Any]:
-        """What decides the results, for the harness's record."""
+        """What decided the results, for the harness's record: of each task what it generated with."""
         return {
             "foldctx": foldctx.__version__,
             "foldctx_model": asdict(model_stamp(self.model)),
-            "foldctx_decoder": self._decoder().describe(),
-            "foldctx_gen_length": self.arguments.gen_length,
-            "foldctx_task": self.arguments.task,
+            "foldctx_generation": self._generated,
             "foldctx_likelihood": asdict(self._how),
             "foldctx_seed": self.arguments.seed,
         }
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Continue every context; all are checked before the first is decoded."""
+        tasks = [getattr(request, "task_name", None) or "" for request in requests]
         asked = [
-            Wanted.of(r.args[1], self.arguments, getattr(r, "task_name", None) or "")
-            for r in requests
+            Wanted.of(request.args[1], self.arguments, name)
+            for request, name in zip(requests, tasks, strict=True)
         ]
-        kinds = dict.fromkeys((w.temperature, w.published) for w in asked)
+        kinds = dict.fromkeys((wanted.temperature, wanted.published) for wanted in asked)
         decoders = {kind: self._decoder(*kind) for kind in kinds}
-        for name in {w.published for w in asked} - {None}:
-            _log.info("decoding as published: %s", TASKS[str(name)].summary)
-        seen: Counter[str] = Counter()
         groups: dict[tuple[float, str | None], list[Request]] = {kind: [] for kind in kinds}
+        seen: Counter[tuple[str, str]] = Counter()
         for number, (request, wanted) in enumerate(zip(requests, asked, strict=True)):
             prompt = self._texts.prompt(request.args[0])
-            seen[request.args[0]] += 1  # a task that repeats a context wants another draw of it
-            seed = self._seed(prompt, (seen[request.args[0]],))
+            place = (tasks[number], request.args[0])
+            seen[place] += 1  # a task that repeats a context wants another draw of it
             segments = (Segment("question", prompt),)
+            seed = self._seed(prompt, (seen[place],))
             row = Request(str(number), segments, wanted.gen_length, seed=seed)
             kind = (wanted.temperature, wanted.published)
             check_request(row, decoders[kind], self.model.info)
             groups[kind].append(row)
+            self._generated[tasks[number]] = {
+                "gen_length": wanted.gen_length,
+                "published": wanted.published and TASKS[wanted.published].summary,
+                "decoder": decoders[kind].describe(),
+            }
 
         def decoded() -> Iterator[tuple[int, str]]:
             for kind, rows in groups.items():
