@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foldctx.decoding.presets import check_preset
 from foldctx.decoding.tasks import TASKS, Task, task
 from foldctx.errors import UsageError
 from foldctx_cli.options import (
@@ -86,7 +85,7 @@ def generate(
     """Continue a prompt; every token is in the record, also beyond the model's window."""
     setting = Task("", DEFAULT_LENGTH) if length.task is None else task(length.task)
     overrides = {**setting.options, **_overrides(decoding, length.block_length)}
-    check_preset(decoding.preset, overrides)
+    decoding.check(overrides)
 
     from foldctx_cli.console import Bar, Sink, check_target
     from foldctx_cli.report import Tally, new_run
@@ -97,13 +96,12 @@ def generate(
     sink, tally, trace = Sink(output), Tally(quiet=output.quiet), new_run(tracing.trace)
     loaded = model.load()
 
-    from foldctx.decoding import preset
     from foldctx.models.families import FAMILIES
     from foldctx_pipelines.generate import Generating, generate_prompts
     from foldctx_pipelines.prompts import check_chat
 
     how = Generating(
-        preset(decoding.preset, **overrides),
+        decoding.decoder(loaded.info, overrides),
         setting.gen_length if length.gen_length is None else length.gen_length,
         seed=decoding.seed,
         chat=check_chat(loaded.tokenizer, FAMILIES[loaded.info.family].chat, length.chat),

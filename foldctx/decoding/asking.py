@@ -13,19 +13,20 @@ _NONE = torch.empty(0, dtype=torch.long)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Canvas indices: `masks` may be committed, `others` are only looked at.
+    """Canvas indices: `masks` may be committed, `edits` overwritten, `others` are only looked at.
 
     `looked` are the offsets that the stop wanted to see, where the forward feeds them all.
     """
 
     masks: Tensor = _NONE
+    edits: Tensor = _NONE
     others: Tensor = _NONE
     looked: tuple[int, ...] = ()
 
     @property
     def indices(self) -> Tensor:
-        """All of them, those that may be committed first."""
-        return torch.cat((self.masks, self.others))
+        """All of them: masks, edits, others."""
+        return torch.cat((self.masks, self.edits, self.others))
 
     def also(self, indices: Tensor) -> "Asked":
         """Look at these too."""

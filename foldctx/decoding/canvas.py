@@ -74,7 +74,8 @@ class Layout:
     everything before it is decoded or given, everything after it is read only. The first `given`
     rows are the prompt. The block's logits come from its own rows, and from the `lead` before them
     where the model's rows predict the next token. `bias` (n,) is added to every attention logit of
-    a row (None: nothing).
+    a row (None: nothing). Of a block-causal model `blocks` (n,) numbers each row's block: a row sees
+    its own and earlier ones, and the masks fed behind the block count as members of it.
     """
 
     segments: tuple[Placed, ...]
@@ -86,6 +87,7 @@ class Layout:
     position_max: int
     lead: int = 0
     bias: Tensor | None = None
+    blocks: Tensor | None = None
 
     @property
     def block(self) -> slice:
@@ -96,25 +98,12 @@ class Layout:
         return self.indices.numel()
 
 
-def _layout(
-    segments: list[Placed], prompt: int, block: Range, *, shift: bool, multiplicity: bool
-) -> Layout:
-    parts = [segment for segment in segments if segment.start < segment.end]
-    indices = torch.cat([torch.arange(part.start, part.end) for part in parts])
-    behind = sum(part.end - part.start for part in parts if part.end <= block[0])
-    return Layout(
-        segments=tuple(parts),
-        indices=indices,
-        positions=torch.cat(
-            [torch.arange(part.position, part.position + part.end - part.start) for part in parts]
-        ),
-        given=prompt,
-        behind=behind,
-        block_length=block[1] - block[0],
-        position_max=max(part.position + part.end - part.start - 1 for part in parts),
-        lead=int(shift and behind > 0),
-        bias=_log_multiplicity(indices, block[1]) if multiplicity else None,
-    )
+def _rows(segments: list[Placed]) -> tuple[Tensor, Tensor]:
+    """Canvas indices and position ids (n,) of what is fed."""
+    indices = [torch.arange(part.start, part.end) for part in segments]
+    shifts = [part.position - part.start for part in segments]
+    positions = [rows + shift for rows, shift in zip(indices, shifts, strict=True)]
+    return torch.cat(indices), torch.cat(positions)
 
 
 def _log_multiplicity(indices: Tensor, end: int) -> Tensor:
@@ -131,17 +120,27 @@ class Canvas:
         self.id = request.id
         self.prompt = request.prompt
         self.prompt_length = request.prompt_length
-        self.gen_length = request.gen_length
-        self.block_length = min(block_length, request.gen_length)
-        self.blocks = -(-request.gen_length // self.block_length)
+        # A block-causal model has its blocks from index 0 on, whole ones: the first one holds the
+        # prompt's tail, and the last one may hold masks past the length asked for, where the window
+        # has room for them.
+        self.grid = block_length if info.block_grid is not None else None
+        self.start, self.block_length = self.prompt_length, min(block_length, request.gen_length)
+        if self.grid:
+            self.start, self.block_length = self.start - self.start % self.grid, self.grid
+        asked = self.prompt_length + request.gen_length - self.start
+        self.blocks = -(-asked // self.block_length)
         self.first_position = request.first_position
+        self.capacity = info.window - request.first_position
+        self.gen_length = request.gen_length
+        if self.grid:
+            whole = self.start + self.blocks * self.grid - self.prompt_length
+            self.gen_length = min(whole, max(self.capacity - self.prompt_length, self.gen_length))
         self.seed = request.seed
         self.mask_id = info.mask_id
         self.logit_shift = info.logit_shift
-        self.capacity = info.window - request.first_position
-        self.tokens = torch.tensor(request.prompt_tokens + [info.mask_id] * request.gen_length)
-        for offset, token in request.pinned.items():
-            self.tokens[self.prompt_length + offset] = token
+        self.tokens = torch.tensor(request.prompt_tokens + [info.mask_id] * self.gen_length)
+        self.pinned = [self.prompt_length + offset for offset in request.pinned]
+        self.tokens[self.pinned] = torch.tensor(list(request.pinned.values()), dtype=torch.long)
         self.folded: Range = (self.prompt_length, self.prompt_length)
         self.kept: tuple[Range, ...] = ()  # what is still fed of the folded span
 
@@ -149,8 +148,11 @@ class Canvas:
         return self.prompt_length + self.gen_length
 
     def bounds(self, block: int) -> Range:
-        """Canvas indices [s, e) of a block; the last one may be short."""
-        start = self.prompt_length + block * self.block_length
+        """Canvas indices [s, e) of a block; the last one may be short.
+
+        The first one begins with the prompt's tail where the grid begins at index 0.
+        """
+        start = self.start + block * self.block_length
         return start, min(start + self.block_length, len(self))
 
     def masked(self, block: int) -> Tensor:
@@ -173,6 +175,16 @@ class Canvas:
                 f"generate {self.gen_length} in blocks of {self.block_length}, and "
                 f"{self.capacity} fit in the window; shorten the prompt or the generation"
             )
+
+    def editable(self, block: int) -> Tensor:
+        """Canvas indices of the block's decoded tokens: no masks, nothing that was given."""
+        start, end = self.bounds(block)
+        decoded = self.tokens[start:end] != self.mask_id
+        decoded[: max(self.prompt_length - start, 0)] = False
+        for index in self.pinned:
+            if start <= index < end:
+                decoded[index - start] = False
+        return decoded.nonzero().flatten() + start
 
     def pending(self, block: int) -> Tensor:
         """Canvas indices of the masks up to the block's end, ascending."""
@@ -198,15 +210,40 @@ class Canvas:
         if count(kept) < len(self) - end:
             reason = "masks behind the block are represented by few"
             folds.append(fold_span(self.id, "mask", (end, len(self)), kept, reason))
-        live = self._placed("answer", self.folded[1], start), self._placed("mask", start, end)
-        layout = _layout(
-            [*self._given(), *live, *ahead],
-            self.prompt_length,
-            (start, end),
-            shift=self.logit_shift,
-            multiplicity=feed.multiplicity,
+        live = [
+            self._placed("answer", self.folded[1], start),
+            self._placed("mask", max(start, self.prompt_length), end),
+        ]
+        parts = [part for part in [*self._given(), *live, *ahead] if part.start < part.end]
+        indices, positions = _rows(parts)
+        behind = int((indices < start).sum())
+        layout = Layout(
+            segments=tuple(parts),
+            indices=indices,
+            positions=positions,
+            given=self.prompt_length,
+            behind=behind,
+            block_length=end - start,
+            position_max=int(positions.max()),
+            lead=int(self.logit_shift and behind > 0),
+            bias=_log_multiplicity(indices, end) if feed.multiplicity else None,
+            blocks=self._numbered(positions, behind, end - start),
         )
         return layout, folds
+
+    def _numbered(self, positions: Tensor, behind: int, length: int) -> Tensor | None:
+        """Each row's block, for a block-causal model."""
+        if self.grid is None:
+            return None
+        ahead = positions.numel() - behind - length
+        if ahead > 1:
+            raise UsageError(
+                f"request {self.id!r}: {ahead} masks behind the block are fed, and a block-causal "
+                "model takes one, the terminal mask, or none; use the preset 'block'"
+            )
+        blocks = (positions - self.first_position) // self.grid
+        blocks[behind:] = blocks[behind]
+        return blocks
 
     @property
     def shift(self) -> int:
@@ -252,8 +289,12 @@ class Canvas:
         if not self.folds or end - self.shift + ahead <= self.capacity:
             return []
         room = self.capacity - self.prompt_length - span.tokens - (end - start) - ahead
-        blocks = -(-(start - self.prompt_length - room // 2) // self.block_length)
-        fresh = (self.folded[1], self.prompt_length + blocks * self.block_length)
+        # On a grid the positions behind the seam move by whole blocks, so that they stay on it.
+        origin = self.prompt_length + (span.tokens if self.grid else 0)
+        blocks = -(-(start - origin - room // 2) // self.block_length)
+        if self.grid:
+            blocks = min(blocks, (start - origin) // self.block_length)
+        fresh = (self.folded[1], origin + blocks * self.block_length)
         before = self.kept
         self.kept = self._keep(merge_ranges([*before, fresh]), span, attended)
         self.folded = (self.prompt_length, fresh[1])

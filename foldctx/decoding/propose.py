@@ -56,6 +56,11 @@ class Propose(Protocol):
         """Whether the confidence is one, so that a threshold means something."""
         ...
 
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the confidence is a random number between 0 and 1, and nothing of the model's."""
+        return False
+
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator
     ) -> Proposal:
@@ -110,6 +115,11 @@ class Proposer(Propose):
     def is_probability(self) -> bool:
         """True of the probability of the token and of its margin over the next."""
         return self.remasking in ("low_confidence", "margin")
+
+    @property
+    def is_uniform(self) -> bool:
+        """As `remasking` says."""
+        return self.remasking == "random"
 
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator

@@ -1,7 +1,7 @@
 """One request under way: its canvas, caches, generator and counters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,13 @@ class HostProposal:
     gaps: Mapping[int, float]
 
 
+def _hidden(feed: Feed) -> int:
+    """(Query, key) pairs of fed tokens that blocks hide."""
+    if feed.blocks is None:
+        return 0
+    return int((feed.blocks[None] > feed.blocks[:, None]).sum())
+
+
 class Row:
     """The state of one request; nothing in it depends on the rows beside it.
 
@@ -55,9 +62,10 @@ class Row:
         self._asked = Asked()
         self._note: Attended | None = None
         self._attended = torch.zeros(len(self.canvas), dtype=torch.float64)
-        self._confidences = torch.zeros(request.gen_length, dtype=torch.float64)
-        self._filled_at = torch.full((request.gen_length,), -1)
-        self._masks_at_start = request.gen_length - len(request.pinned)
+        generated = self.canvas.gen_length
+        self._confidences = torch.zeros(generated, dtype=torch.float64)
+        self._filled_at = torch.full((generated,), -1)
+        self._masks_at_start = generated - len(request.pinned)
         self._planned = decoder.commit.planned(self._masks_at_start)
         self._layout: Layout | None = None
         self._enter_block(0)
@@ -69,16 +77,23 @@ class Row:
             masks = self.canvas.masked(block).numel()
             if masks:
                 self._block, self._step, self._layout, self._masks = block, 0, None, masks
+                self._settled = 0
                 return
             block += 1
         self.finished = "length"
 
     def _check(self) -> None:
-        first = self.canvas.masked(self._block) - self.canvas.prompt_length
-        check_tokens(self.request, self.watch, first.tolist(), self.info)
+        check_tokens(self.request, self.watch, self._watchable(), self.info)
         self.decoder.commit.check(self.request, self.canvas.blocks)
         self.decoder.stop.check(self.request)
         self.canvas.check(self.decoder.feed.reserve, self.decoder.span)
+
+    def _watchable(self) -> list[int]:
+        """Offsets whose probabilities can be watched: on a grid, the first block may be short."""
+        if self.canvas.grid is not None:
+            return self._left()
+        first: list[int] = (self.canvas.masked(0) - self.canvas.prompt_length).tolist()
+        return first
 
     def begin(self) -> list[Fold]:
         """Lay the block out if it is new; returns the folds this took."""
@@ -102,6 +117,8 @@ class Row:
         first = self._caches[0].plan(layout, self._step)
         looks = self.decoder.stop.look(self._left(), self.canvas.gen_length)
         asked = ask(self.canvas, self._block, layout, first.rows, looks)
+        if self.decoder.commit.edits:
+            asked = replace(asked, edits=self.canvas.editable(self._block))
         branches = self._guidance.due(self.usage.forwards, asked.indices.tolist())
         if branches == 2 and self._guidance.keeps:
             fed = layout.indices[first.rows]
@@ -115,7 +132,7 @@ class Row:
             cost += Usage(
                 tokens_fed=len(feed),
                 fed_max=len(feed),
-                keys_attended=len(feed) * plan.keys,
+                keys_attended=len(feed) * plan.keys - _hidden(feed),
                 logit_rows=feed.logit_rows.numel(),
             )
         self._check_window(cost)
@@ -145,7 +162,15 @@ class Row:
         asked = self._asked.indices
         wanted = rows_of(layout, asked) if asked.numel() else torch.tensor([layout.behind])
         positions = layout.positions[plan.rows]
-        return Feed(tokens, positions, wanted - plan.rows.start, plan.cache, layout.bias)
+        blocks = self._blocks(plan)
+        return Feed(tokens, positions, wanted - plan.rows.start, plan.cache, layout.bias, blocks)
+
+    def _blocks(self, plan: Reuse) -> Tensor | None:
+        """The fed tokens' blocks, where some are hidden from others."""
+        if self.layout.blocks is None:
+            return None
+        blocks = self.layout.blocks[plan.rows]
+        return blocks if bool((blocks != blocks[0]).any()) else None
 
     def _check_window(self, cost: Usage) -> None:
         if cost.fed_max > self.info.window or cost.position_max >= self.info.window:
@@ -167,13 +192,14 @@ class Row:
         return self.decoder.propose(both, self.info, self._generator)
 
     def read_watched(self, proposal: Proposal) -> Mapping[int, Mapping[int, float]]:
-        """Watched probabilities of the first forward; empty afterwards."""
-        if self.usage.forwards > 1:
+        """Watched probabilities of what is asked for the first time."""
+        if self.watched.keys() == self.watch.keys():
             return {}
         offsets = (self._asked.indices - self.canvas.prompt_length).tolist()
         return {
             offset: dict(zip(ids, proposal.probability(offsets.index(offset), ids), strict=True))
             for offset, ids in self.watch.items()
+            if offset in offsets and offset not in self.watched
         }
 
     def read_gaps(self, proposal: Proposal) -> Mapping[int, float]:
@@ -191,19 +217,30 @@ class Row:
                 f"request {self.request.id!r}, forward {self.usage.forwards - 1}: the model's "
                 "logits are not finite; its weights or its precision do not serve"
             )
-        at = BlockStep(self._step, self._masks, self.canvas.blocks, self._mask_ratio())
-        masks = self._asked.masks.numel()
+        masks, ratio = self._asked.masks.numel(), self._mask_ratio()
+        self._settled += masks == 0
+        at = BlockStep(
+            self._step,
+            self._masks,
+            self.canvas.blocks,
+            ratio,
+            block_length=self.layout.block_length,
+            settled=self._settled,
+        )
         chosen = self.decoder.commit.select(proposal.confidence[:masks], at).sort().values
+        edited = self._edits(proposal)
+        chosen, at = torch.cat((chosen, edited)), replace(at, edited=edited.numel())
         self._write(chosen, proposal)
         if proposal.watched:
-            self.watched = proposal.watched
-        if (halt := self.decoder.stop(self._progress(proposal))) is not None:
+            self.watched = {**self.watched, **proposal.watched}
+        left = self.canvas.masked(self._block).numel()
+        over = self.decoder.commit.done(at, left)
+        if (halt := self.decoder.stop(self._progress(proposal, over))) is not None:
             if halt.take:
                 chosen = self._take(halt.take, chosen, proposal)
             self.finished = halt.reason
         step = self._step_event(chosen, proposal)
-        left = self.canvas.masked(self._block).numel()
-        if self.finished is None and self.decoder.commit.done(at, left):
+        if self.finished is None and over:
             self._enter_block(self._block + 1)
         else:
             self._step += 1
@@ -214,7 +251,14 @@ class Row:
         tail = self.canvas.tokens[self.layout.indices[self.layout.behind :]]
         return float((tail == self.info.mask_id).double().mean())
 
-    def _progress(self, proposal: HostProposal) -> Progress:
+    def _edits(self, proposal: HostProposal) -> Tensor:
+        """Which of the decoded tokens that were asked about are overwritten."""
+        start = self._asked.masks.numel()
+        part = slice(start, start + self._asked.edits.numel())
+        changed = proposal.tokens[part] != self.canvas.tokens[self._asked.edits]
+        return self.decoder.commit.revise(proposal.confidence[part], changed) + start
+
+    def _progress(self, proposal: HostProposal, over: bool) -> Progress:
         start, end = self.canvas.bounds(self._block)
         prompt = self.canvas.prompt_length
         if self._planned is not None:
@@ -222,7 +266,15 @@ class Row:
         else:
             done = 1 - len(self._left()) / self._masks_at_start
         generated = self.canvas.tokens[prompt:end]
-        return Progress(generated, proposal.watched, self.info, start - prompt, proposal.gaps, done)
+        return Progress(
+            generated,
+            proposal.watched,
+            self.info,
+            max(start - prompt, 0),
+            proposal.gaps,
+            done,
+            open=self.decoder.commit.edits and not over,
+        )
 
     def _write(self, chosen: Tensor, proposal: HostProposal) -> None:
         at = self._asked.indices[chosen]
@@ -254,16 +306,20 @@ class Row:
         )
 
     def result(self) -> Decoded:
-        """The finished request; masks behind the stop become end-of-sequence."""
+        """The finished request; masks behind the stop become end-of-sequence.
+
+        What a grid of whole blocks decoded past the length asked for is left out.
+        """
         assert self.finished is not None
-        generated = self.canvas.tokens[self.canvas.prompt_length :]
+        length = self.request.gen_length
+        generated = self.canvas.tokens[self.canvas.prompt_length :][:length]
         tokens = generated.masked_fill(generated == self.info.mask_id, self.info.eos_id).tolist()
         return Decoded(
             id=self.request.id,
             tokens=tokens,
             text_length=text_length(tokens, self.info),
-            confidences=self._confidences.tolist(),
-            filled_at=self._filled_at.tolist(),
+            confidences=self._confidences[:length].tolist(),
+            filled_at=self._filled_at[:length].tolist(),
             watched=self.watched,
             usage=self.usage,
             folds=tuple(self.folds),
