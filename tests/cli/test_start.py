@@ -39,6 +39,7 @@ def test_help_costs_less_than_half_a_cpu_second(quick: Run) -> None:
         "chunk",
         "models list",
         "models show",
+        "models verify",
         "trace show",
         "trace check",
     ],
