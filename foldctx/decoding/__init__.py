@@ -7,12 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foldctx.decoding.cache import NoCache, PrefixCache
+    from foldctx.decoding.cache import Cache, DualCache, NoCache, PrefixCache
     from foldctx.decoding.canvas import SpanFold
-    from foldctx.decoding.commit import Quota, Threshold
+    from foldctx.decoding.commit import Bounded, Commit, DynamicThreshold, Factor, Quota, Threshold
     from foldctx.decoding.decoder import Decoder
     from foldctx.decoding.events import Decoded, Event, Step, Usage, flops
-    from foldctx.decoding.feed import Elastic, WholeCanvas
+    from foldctx.decoding.features import FeatureCache
+    from foldctx.decoding.feed import (
+        Elastic,
+        GaussianDropout,
+        SuffixWindow,
+        UniformDropout,
+        WholeCanvas,
+    )
     from foldctx.decoding.loop import Predictor, check_request, decode, decode_one
     from foldctx.decoding.presets import (
         PRESET_NAMES,
@@ -23,32 +30,45 @@ if TYPE_CHECKING:
     )
     from foldctx.decoding.propose import Proposer
     from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
-    from foldctx.decoding.stop import AnyOf, FirstEos, Never, SkipAt
+    from foldctx.decoding.sparse import SparseCache
+    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt
 
 _HOME = {
-    "cache": ("NoCache", "PrefixCache"),
+    "cache": ("Cache", "DualCache", "NoCache", "PrefixCache"),
     "canvas": ("SpanFold",),
-    "commit": ("Quota", "Threshold"),
+    "commit": ("Bounded", "Commit", "DynamicThreshold", "Factor", "Quota", "Threshold"),
     "decoder": ("Decoder",),
+    "sparse": ("SparseCache",),
+    "features": ("FeatureCache",),
     "events": ("Decoded", "Event", "Step", "Usage", "flops"),
-    "feed": ("Elastic", "WholeCanvas"),
+    "feed": ("Elastic", "GaussianDropout", "SuffixWindow", "UniformDropout", "WholeCanvas"),
     "loop": ("Predictor", "check_request", "decode", "decode_one"),
     "presets": ("PRESETS", "PRESET_NAMES", "check_preset", "preset", "preset_options"),
     "propose": ("Proposer",),
     "segments": ("Fold", "Request", "Segment", "fold_segment"),
-    "stop": ("AnyOf", "FirstEos", "Never", "SkipAt"),
+    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt"),
 }
 
 __all__ = [
     "PRESETS",
     "PRESET_NAMES",
     "AnyOf",
+    "Bounded",
+    "Cache",
+    "Commit",
+    "Converged",
     "Decoded",
     "Decoder",
+    "DualCache",
+    "DynamicThreshold",
     "Elastic",
+    "EosInBlock",
     "Event",
+    "Factor",
+    "FeatureCache",
     "FirstEos",
     "Fold",
+    "GaussianDropout",
     "Never",
     "NoCache",
     "Predictor",
@@ -59,8 +79,11 @@ __all__ = [
     "Segment",
     "SkipAt",
     "SpanFold",
+    "SparseCache",
     "Step",
+    "SuffixWindow",
     "Threshold",
+    "UniformDropout",
     "Usage",
     "WholeCanvas",
     "check_preset",

@@ -39,9 +39,7 @@ def rows_of(layout: Layout, indices: Tensor) -> Tensor:
     return torch.where(layout.indices[rows] == indices, rows, -1)
 
 
-def ask(
-    canvas: Canvas, block: int, layout: Layout, fed: slice, looks: Sequence[int]
-) -> Asked:
+def ask(canvas: Canvas, block: int, layout: Layout, fed: slice, looks: Sequence[int]) -> Asked:
     """What a forward that feeds the rows `fed` is asked for in `block`; `looks` are offsets.
 
     Masks before the block are there only where a rule left them; they can be committed as well.

@@ -27,7 +27,6 @@ from foldctx.decoding.segments import (
 from foldctx.errors import UsageError, WindowError
 from foldctx.models.info import ModelInfo
 
-
 SpanKept = Literal["nothing", "first", "attended"]
 
 

@@ -38,8 +38,9 @@ class Decoder:
                 f"{self.propose} does not give one; rank by low_confidence or margin"
             )
 
-        if (reason := self.cache.unfit(self)) is not None:
-            raise UsageError(f"{self.name}: {reason}")
+        for member in (self.cache, self.stop):
+            if (reason := member.unfit(self)) is not None:
+                raise UsageError(f"{self.name}: {reason}")
 
     def describe(self) -> dict[str, Any]:
         """Every parameter, for records: plain values only."""

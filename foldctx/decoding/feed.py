@@ -127,7 +127,9 @@ class GaussianDropout(SuffixFeed):
     def __post_init__(self) -> None:
         _check_reach(self.reach)
         if not (self.decay >= 0 and self.scale > 0):
-            raise UsageError(f"decay={self.decay}, scale={self.scale}: a density needs both positive")
+            raise UsageError(
+                f"decay={self.decay}, scale={self.scale}: a density needs both positive"
+            )
 
     @property
     def reserve(self) -> int:

@@ -221,9 +221,7 @@ class Row:
         else:
             done = 1 - len(self._left()) / self._masks_at_start
         generated = self.canvas.tokens[prompt:end]
-        return Progress(
-            generated, proposal.watched, self.info, start - prompt, proposal.gaps, done
-        )
+        return Progress(generated, proposal.watched, self.info, start - prompt, proposal.gaps, done)
 
     def _write(self, chosen: Tensor, proposal: HostProposal) -> None:
         at = self._asked.indices[chosen]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +11,13 @@ from foldctx.decoding.events import Finished
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
+
+if TYPE_CHECKING:
+    from foldctx.decoding.decoder import Decoder
+
+
+# A late forward of a block in a layout of three rows: before it, of it and behind it.
+_LATE, _SIZES = 1_000_003, (3.0, 2.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class Stop(Protocol):
     def watch(self) -> Mapping[int, tuple[int, ...]]:
         """Ids, per offset of the generation, whose probability in the first forward it needs."""
         return {}
+
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """Why it cannot serve this decoder, or None."""
+        return None
 
     def check(self, request: Request) -> None:
         """Raise UsageError when it cannot work for the request."""
@@ -124,6 +135,19 @@ class Converged(Stop):
         if self.length < 1:
             raise UsageError(f"length={self.length}; an answer has at least 1 position")
 
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """A cache must go on feeding what it looks at."""
+        fed = decoder.cache.fed(_LATE, *_SIZES)
+        whole, tail, _ = _SIZES
+        if self.answer is None and fed < tail:
+            return f"{self} looks at all masks that are left, and {decoder.cache} feeds the block alone"
+        if self.answer is not None and fed < whole:
+            return (
+                f"{self} looks at an answer that comes to lie behind the block, and {decoder.cache} "
+                "does not feed it then; take no cache or a feature cache, or no answer offset"
+            )
+        return None
+
     def check(self, request: Request) -> None:
         """The region must begin inside the generation."""
         if self.answer is not None and self.answer >= request.gen_length:
@@ -188,6 +212,11 @@ class AnyOf(Stop):
     def watch(self) -> Mapping[int, tuple[int, ...]]:
         """What any of them needs."""
         return merge_watch(*(stop.watch() for stop in self.stops))
+
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """The first reason that one of them has."""
+        reasons = (stop.unfit(decoder) for stop in self.stops)
+        return next((reason for reason in reasons if reason is not None), None)
 
     def check(self, request: Request) -> None:
         """What each of them asks."""

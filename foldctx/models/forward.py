@@ -87,7 +87,9 @@ def _row_bias(
 
 
 def _attend(
-    queries: Sequence[Tensor], pairs: Sequence[tuple[Tensor, Tensor]], biases: Sequence[Tensor | None]
+    queries: Sequence[Tensor],
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    biases: Sequence[Tensor | None],
 ) -> Tensor:
     """Attention (heads, all queries, hd) of all rows, each with queries (heads, nq, hd) of its own.
 
@@ -197,7 +199,9 @@ def hidden_states(
         x = _layer(layer, number, feeds, x, tables, narrow if number == last else every)
     left = [None if cut is not None else rows for rows, cut in zip(asked, narrow, strict=True)]
     rows = _Rows(_Rows(counts, narrow).counts, left).of(x)
-    return model.final_norm(rows), _Rows(counts, asked).of(torch.arange(len(positions), device=x.device))
+    return model.final_norm(rows), _Rows(counts, asked).of(
+        torch.arange(len(positions), device=x.device)
+    )
 
 
 @torch.inference_mode()

@@ -25,10 +25,11 @@ TOLERANCE = 2e-4
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One comparison; `problem` is None where it holds."""
+    """One comparison; `problem` is None where it holds, `left_out` says why it was not made."""
 
     name: str
     problem: str | None
+    left_out: str | None = None
 
 
 class Recorded:
@@ -98,11 +99,16 @@ def case_feeds(
     return feeds, columns
 
 
-def distance(got: Sequence[Tensor], expected: Tensor, columns: Sequence[Tensor]) -> str | None:
+def distance(
+    got: Sequence[Tensor],
+    expected: Tensor,
+    columns: Sequence[Tensor],
+    tolerance: float = TOLERANCE,
+) -> str | None:
     """What is wrong with rows whose columns in `expected` are given."""
     pairs = [(g, expected[i, at]) for i, (g, at) in enumerate(zip(got, columns, strict=True))]
     worst = max(float((g - e).abs().max()) for g, e in pairs)
-    return None if worst <= TOLERANCE else f"differs by {worst:.2e}, more than {TOLERANCE:.0e}"
+    return None if worst <= tolerance else f"differs by {worst:.2e}, more than {tolerance:.0e}"
 
 
 class _Cut(Network):
