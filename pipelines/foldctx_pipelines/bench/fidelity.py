@@ -18,26 +18,27 @@ FIDELITY_SCHEMA = "foldctx.bench.fidelity/1"
 BASELINE = "exact"
 MARGIN, ENOUGH = 0.01, 500  # what is asked of a default: one point, on so many cases
 
-# Settings of a block of 8 tokens, as many as the embedded reader's answers can show them with.
+# With blocks of 8 tokens, so that an answer of the embedded reader has blocks behind the first.
 COMPOSITIONS = (
     "exact",
-    "whole+none+threshold",
-    "whole+none+factor",
-    "whole+prefix+quota",
-    "whole+prefix+threshold",
-    "whole+dual+quota",
-    "whole+dual+threshold",
-    "whole+feature+quota",
-    "whole+feature+threshold",
-    "whole+sparse+quota",
-    "window(suffix=8)+prefix+dynamic+eos-in-block",
-    "dpad(reach=16)+prefix+threshold",
-    "elastic(near=8)+none+quota",
-    "elastic(near=8)+none+threshold",
-    "elastic(near=8)+prefix+threshold",
-    "elastic(near=0)+prefix+threshold",
-    "elastic(near=8)+dual+threshold",
-    "elastic(near=8)+feature+threshold",
+    "parallel",
+    "exact(commit=factor,stop=eos)",
+    "exact(cache=prefix,stop=eos)",
+    "fast-dllm-prefix(stop=eos)",
+    "exact(cache=dual,stop=eos)",
+    "fast-dllm(stop=eos)",
+    "dllm-cache(stop=eos)",
+    "dllm-cache(commit=threshold,stop=eos)",
+    "sparse(stop=eos)",
+    "streaming(suffix=8)",
+    "dpad(reach=16)",
+    "prophet",
+    "exact(feed=elastic,near=8,stop=eos)",
+    "elastic(near=8,cache=none)",
+    "elastic(near=8)",
+    "elastic(near=0)",
+    "elastic(near=8,cache=dual)",
+    "elastic-cache(near=8)",
 )
 
 
