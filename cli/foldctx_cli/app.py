@@ -10,7 +10,7 @@ import typer
 
 import foldctx
 from foldctx.errors import FoldctxError, OutputError
-from foldctx_cli import answer, chunk, generate, models, plan, trace
+from foldctx_cli import answer, bench, chunk, generate, models, plan, trace
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -28,6 +28,7 @@ app.command("answer")(answer.answer)
 app.command("generate")(generate.generate)
 app.command("plan")(plan.plan)
 app.command("chunk")(chunk.chunk)
+app.add_typer(bench.app, name="bench")
 app.add_typer(models.app, name="models")
 app.add_typer(trace.app, name="trace")
 

@@ -1,7 +1,9 @@
 """Faithfulness: what feeds, caches and commits change against `exact`, on cases with answers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from foldctx.decoding import Decoded, Decoder, Never, Quota, Request, Usage, decode
@@ -9,9 +11,10 @@ from foldctx.errors import UsageError
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.reading import for_text
 from foldctx.models.load import Model
-from foldctx_pipelines.bench.cases import Case
+from foldctx_pipelines.bench.cases import Case, make_cases
 from foldctx_pipelines.bench.divergence import Divergence, decode_listening
 from foldctx_pipelines.bench.rates import model_flops
+from foldctx_pipelines.bench.resume import RunFolder
 from foldctx_pipelines.bench.statistics import paired_difference
 
 FIDELITY_SCHEMA = "foldctx.bench.fidelity/1"
@@ -195,3 +198,43 @@ def cheapest(records: Sequence[Mapping[str, Any]]) -> str | None:
     """
     close = [record for record in records if record["within"]]
     return min(close, key=lambda record: record["flops"])["preset"] if close else None
+
+
+def compare_presets(
+    model: Model,
+    decoders: Mapping[str, Decoder],
+    *,
+    cases: int,
+    length: int,
+    compared: int,
+    rows: int,
+    seed: int = 0,
+    folder: Path | None = None,
+) -> Iterator[str | dict[str, Any]]:
+    """Run what the folder does not hold yet; a decoder's name for each case, then the records.
+
+    Raises UsageError for a folder of other cases or another model.
+    """
+    prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
+    made = make_cases(prompts, cases, length=length, seed=seed)
+    settings = {
+        "model": model.info.name,
+        "weights_sha256": model.info.weights_sha256,
+        "length": length,
+        "seed": seed,
+        "blocks": sorted({decoder.block_length for decoder in decoders.values()}),
+    }
+    with nullcontext() if folder is None else RunFolder(folder, settings) as run:
+        found = [Row.of(form) for form in run.rows()] if run else []
+        ids = {case.id for case in made}
+        found = [row for row in found if row.decoder in decoders and row.case in ids]
+        done = {(row.decoder, row.case) for row in found}
+        yield from (row.decoder for row in found)
+        for row in run_cases(
+            model, prompts, decoders, made, done=done, compared=compared, rows=rows
+        ):
+            if run:
+                run.add(row.to_dict())
+            found.append(row)
+            yield row.decoder
+    yield from summarise(model, found)

@@ -121,13 +121,10 @@ def threads(count: int | None) -> Iterator[None]:
 
 def machine(device: torch.device) -> Mapping[str, Any]:
     """What a number was measured on."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = _processor()
+    on_gpu = device.type == "cuda"
     return {
         "device": str(device),
-        "name": name,
+        "name": torch.cuda.get_device_name(device) if on_gpu else _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": version("torch"),

@@ -50,13 +50,12 @@ class Rates:
 
     def __init__(self, model: Model, thread_counts: Sequence[int]) -> None:
         self._model, self._threads = model, thread_counts
-        weights = [
+        self._layers: list[Tensor] = [
             weight
             for layer in model.transformer.layers
             for weight in layer.parameters()
             if weight.ndim == 2
         ]
-        self._layers: list[Tensor] = weights
         self._dims = model.transformer.dims
 
     @torch.inference_mode()
@@ -113,7 +112,9 @@ def _spread(counts: Sequence[int]) -> Sequence[int]:
     return [counts[round(i * last / (_POINTS - 1))] for i in range(_POINTS)]
 
 
-def ideal_seconds(model: Model, rates: Rates, forwards: Mapping[tuple[int, int], int], usage: Usage) -> float:
+def ideal_seconds(
+    model: Model, rates: Rates, forwards: Mapping[tuple[int, int], int], usage: Usage
+) -> float:
     """The seconds of all products of these forwards, attention at the rate of the layers' products.
 
     `forwards` counts (rows of the layers, rows of the head).
