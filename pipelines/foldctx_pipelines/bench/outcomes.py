@@ -18,10 +18,58 @@ from foldctx.models.tokenizer import Tokenizer
 KEY = "Zebulon"
 QUESTION = f"What is said of {KEY}?"
 _WORDS = (
-    "the of and to in that was with for his from they this were their which when there been have "
-    "one would what more about out time people year work water place house river stone paper town "
-    "light winter garden letter ship road field market bridge tower harbour window table morning"
-).split()
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "that",
+    "was",
+    "with",
+    "for",
+    "his",
+    "from",
+    "they",
+    "this",
+    "were",
+    "their",
+    "which",
+    "when",
+    "there",
+    "been",
+    "have",
+    "one",
+    "would",
+    "what",
+    "more",
+    "about",
+    "out",
+    "time",
+    "people",
+    "year",
+    "work",
+    "water",
+    "place",
+    "house",
+    "river",
+    "stone",
+    "paper",
+    "town",
+    "light",
+    "winter",
+    "garden",
+    "letter",
+    "ship",
+    "road",
+    "field",
+    "market",
+    "bridge",
+    "tower",
+    "harbour",
+    "window",
+    "table",
+    "morning",
+)
 _FILLER = 78  # tokens of a sentence: 48 of them, the most markers, fill a window of 4096
 _SURE = 30.0
 _ANSWER = 4  # tokens of a scripted answer
@@ -84,17 +132,16 @@ class Outcomes:
     def _said(self, feed: Feed) -> list[tuple[int, bool]]:
         """Token and certainty of the first rows; what is not said is left even."""
         tokens, ids, eos = feed.tokens.tolist(), self.ids, self.info.eos_id
-        canvas_alone = tokens[0] == ids.label
-        if ids.notes not in tokens and not canvas_alone:  # an answer, or the canvas of one
+        if ids.notes not in tokens:
+            if tokens[0] == ids.label and ids.answer not in tokens:  # a reading canvas alone
+                return [(eos, True)]
             return [(ids.word if tokens.count(ids.word) < _ANSWER else eos, True)]
-        if feed.logit_rows.numel() == 1 or canvas_alone:
+        if feed.logit_rows.numel() == 1:
             return [(eos, True)]
         pointed = self._pointed(tokens)
-        return (
-            [(self.prompts.none_ids[0], True)]
-            if pointed is None
-            else [(pointed, True), (eos, False)]
-        )
+        if pointed is None:
+            return [(self.prompts.none_ids[0], True)]
+        return [(pointed, True), (eos, False)]
 
     def _pointed(self, tokens: Sequence[int]) -> int | None:
         """The marker before the first sentence of the chunk that begins with the key."""
@@ -110,6 +157,7 @@ class _Ids:
     """Ids that the script goes by; `word` is the one its answers are made of."""
 
     notes: int
+    answer: int
     label: int
     word: int
     key: tuple[int, ...]
@@ -120,7 +168,8 @@ def _ids(prompts: Prompts, tokenizer: Tokenizer) -> _Ids:
     used = {token for row in (key, *others) for token in row}
     (label,) = prompts.canvas(1).pinned.values()
     free = next(i for i in range(tokenizer.vocab_size - 1, 0, -1) if i not in used)
-    return _Ids(tokenizer.token_id("<|notes|>"), label, free, key)
+    ends = tokenizer.token_id("<|notes|>"), tokenizer.token_id("<|answer|>")
+    return _Ids(*ends, label, free, key)
 
 
 def memory_fill(notes_before: Sequence[int], size: int, budget: int) -> float:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-
 from foldctx.api import calibration_of
 from foldctx.decoding import Decoder, Predictor
 from foldctx.documents import Document

@@ -55,7 +55,7 @@ READ = (
     Column("passes", lambda r: f"{r['passes']:.3f}"),
     Column("planned", lambda r: f"{r['planned_passes']:.3f}"),
     Column("CPU seconds", lambda r: f"{r['cpu_seconds']:.3g}"),
-    Column("document tokens/CPU s", lambda r: f"{r['document_tokens_per_cpu_second']:,.0f}"),
+    Column("tokens/CPU s", lambda r: f"{r['document_tokens_per_cpu_second']:,.0f}"),
     Column("peak MiB", _memory),
 )
 
