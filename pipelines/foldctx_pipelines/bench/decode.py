@@ -9,11 +9,11 @@ import torch
 from foldctx.decoding import Decoded, Decoder, Request, Segment, decode
 from foldctx.errors import UsageError
 from foldctx.models.load import Model
+from foldctx.records import DECODE_SCHEMA
 from foldctx_pipelines.bench.measure import PeakMemory, Seconds, Spread, Watch, machine
 from foldctx_pipelines.bench.rates import Rates, ideal_seconds, model_flops
 from foldctx_pipelines.bench.script import Ending, Schedule, scripted
 
-DECODE_SCHEMA = "foldctx.bench.decode/1"
 BASELINE = "exact"
 _FIRST_TEXT_ID = 64  # below it are the special tokens
 

@@ -11,13 +11,13 @@ from foldctx.errors import UsageError
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.reading import for_text
 from foldctx.models.load import Model
+from foldctx.records import FIDELITY_SCHEMA
 from foldctx_pipelines.bench.cases import Case, make_cases
 from foldctx_pipelines.bench.divergence import Divergence, decode_listening
 from foldctx_pipelines.bench.rates import model_flops
 from foldctx_pipelines.bench.resume import RunFolder
 from foldctx_pipelines.bench.statistics import paired_difference
 
-FIDELITY_SCHEMA = "foldctx.bench.fidelity/1"
 BASELINE = "exact"
 MARGIN, ENOUGH = 0.01, 500  # what is asked of a default: one point, on so many cases
 

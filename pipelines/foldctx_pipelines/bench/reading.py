@@ -17,11 +17,11 @@ from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Session, Setup
 from foldctx.models.load import Model
 from foldctx.models.tokenizer import Tokenizer
+from foldctx.records import READ_SCHEMA
 from foldctx_pipelines.bench.measure import PeakMemory, Watch, machine
 from foldctx_pipelines.bench.outcomes import QUESTION, Outcomes, helps, make_document, memory_fill
 from foldctx_pipelines.runs import Totals
 
-READ_SCHEMA = "foldctx.bench.read/1"
 _SKIP = 0.9  # of a script that is sure, anything would do
 
 
