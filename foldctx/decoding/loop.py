@@ -7,9 +7,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from foldctx.decoding.canvas import Layout
 from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Event
+from foldctx.decoding.layout import Layout
 from foldctx.decoding.propose import Proposal
 from foldctx.decoding.row import HostProposal, Row
 from foldctx.decoding.segments import Request

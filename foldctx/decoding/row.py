@@ -9,11 +9,12 @@ from torch import Tensor
 from foldctx.decoding.asking import Asked, ask, rows_of
 from foldctx.decoding.attended import Attended
 from foldctx.decoding.cache import CacheState, Reuse
-from foldctx.decoding.canvas import Canvas, Layout
+from foldctx.decoding.canvas import Canvas
 from foldctx.decoding.commit import BlockStep
 from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Finished, Step, Usage, text_length
 from foldctx.decoding.guidance import Guidance
+from foldctx.decoding.layout import Layout
 from foldctx.decoding.propose import Proposal
 from foldctx.decoding.requests import check_tokens
 from foldctx.decoding.segments import Fold, Request
