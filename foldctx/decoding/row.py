@@ -15,7 +15,7 @@ from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Finished, Step, Usage, text_length
 from foldctx.decoding.guidance import Guidance
 from foldctx.decoding.layout import Layout
-from foldctx.decoding.propose import HostProposal, Proposal
+from foldctx.decoding.propose import HostProposal, Place, Proposal
 from foldctx.decoding.requests import check_tokens
 from foldctx.decoding.segments import Fold, Request
 from foldctx.decoding.share import branch_feed, check_window, cost_of
@@ -143,7 +143,21 @@ class Row:
             self._attended[self.layout.indices] = self._note.scores
         asked = self._asked.indices.tolist()
         both = self._guidance.complete([x[: len(asked)] for x in logits], asked)
-        return self.decoder.propose(both, self.info, self._generator)
+        propose = self.decoder.propose
+        if propose.wants_place:
+            propose = propose.at(self._place(asked))
+        return propose(both, self.info, self._generator)
+
+    def _place(self, asked: Sequence[int]) -> Place:
+        prompt = self.canvas.prompt_length
+        kinds = ("memory", "chunk", "notes")
+        generated: list[int] = self.canvas.tokens[prompt:].tolist()
+        return Place(
+            sources=tuple(part.tokens for part in self.request.prompt if part.kind in kinds),
+            written=tuple(None if token == self.info.mask_id else token for token in generated),
+            offsets=tuple(index - prompt for index in asked),
+            ends=self.info.stop_ids,
+        )
 
     def read_watched(self, proposal: Proposal) -> Mapping[int, Mapping[int, float]]:
         """Watched probabilities of what is asked for the first time."""
