@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from foldctx.decoding.canvas import Canvas, Layout
+from foldctx.decoding.canvas import Canvas
+from foldctx.decoding.layout import Layout
 
 _NONE = torch.empty(0, dtype=torch.long)
 

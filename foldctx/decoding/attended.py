@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from foldctx.decoding.canvas import Layout
+from foldctx.decoding.layout import Layout
 from foldctx.models.row_cache import RowCache
 
 

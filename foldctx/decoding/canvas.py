@@ -6,13 +6,14 @@ no position id reaches the window; distances inside each surviving span stay wha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from foldctx.decoding.feed import SuffixFeed
+from foldctx.decoding.layout import Layout, Placed, lay_out
 from foldctx.decoding.segments import (
     Fold,
     Kind,
@@ -54,63 +55,6 @@ class SpanFold:
     def needs_attention(self) -> bool:
         """Whether it must be known which tokens were attended to."""
         return self.kept == "attended"
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Canvas indices [start, end) of one kind, fed at the position ids from `position` on."""
-
-    kind: Kind
-    start: int
-    end: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What one block's forwards may feed: n rows in canvas order.
-
-    `indices` (ascending) and `positions` (n,); the block is the rows [behind, behind + block_length),
-    everything before it is decoded or given, everything after it is read only. The first `given`
-    rows are the prompt. The block's logits come from its own rows, and from the `lead` before them
-    where the model's rows predict the next token. `bias` (n,) is added to every attention logit of
-    a row (None: nothing). Of a block-causal model `blocks` (n,) numbers each row's block: a row sees
-    its own and earlier ones, and the masks fed behind the block count as members of it.
-    """
-
-    segments: tuple[Placed, ...]
-    indices: Tensor
-    positions: Tensor
-    given: int
-    behind: int
-    block_length: int
-    position_max: int
-    lead: int = 0
-    bias: Tensor | None = None
-    blocks: Tensor | None = None
-
-    @property
-    def block(self) -> slice:
-        """The rows that the block's logits come from: the block, and the lead before it."""
-        return slice(self.behind - self.lead, self.behind + self.block_length)
-
-    def __len__(self) -> int:
-        return self.indices.numel()
-
-
-def _rows(segments: list[Placed]) -> tuple[Tensor, Tensor]:
-    """Canvas indices and position ids (n,) of what is fed."""
-    indices = [torch.arange(part.start, part.end) for part in segments]
-    shifts = [part.position - part.start for part in segments]
-    positions = [rows + shift for rows, shift in zip(indices, shifts, strict=True)]
-    return torch.cat(indices), torch.cat(positions)
-
-
-def _log_multiplicity(indices: Tensor, end: int) -> Tensor:
-    """For each fed mask from `end` on, ln of the masks it stands for: those since the one before."""
-    before = torch.cat((indices.new_tensor([-1]), indices[:-1]))
-    counts = (indices - before.clamp(min=end - 1)).clamp(min=1)
-    return torch.where(indices >= end, counts, 1).double().log()
 
 
 class Canvas:
@@ -214,35 +158,27 @@ class Canvas:
             self._placed("answer", self.folded[1], start),
             self._placed("mask", max(start, self.prompt_length), end),
         ]
-        parts = [part for part in [*self._given(), *live, *ahead] if part.start < part.end]
-        indices, positions = _rows(parts)
-        behind = int((indices < start).sum())
-        layout = Layout(
-            segments=tuple(parts),
-            indices=indices,
-            positions=positions,
-            given=self.prompt_length,
-            behind=behind,
-            block_length=end - start,
-            position_max=int(positions.max()),
-            lead=int(self.logit_shift and behind > 0),
-            bias=_log_multiplicity(indices, end) if feed.multiplicity else None,
-            blocks=self._numbered(positions, behind, end - start),
+        layout = lay_out(
+            [*self._given(), *live, *ahead],
+            self.prompt_length,
+            (start, end),
+            shift=self.logit_shift,
+            multiplicity=feed.multiplicity,
         )
-        return layout, folds
+        return replace(layout, blocks=self._numbered(layout)), folds
 
-    def _numbered(self, positions: Tensor, behind: int, length: int) -> Tensor | None:
+    def _numbered(self, layout: Layout) -> Tensor | None:
         """Each row's block, for a block-causal model."""
         if self.grid is None:
             return None
-        ahead = positions.numel() - behind - length
+        ahead = len(layout) - layout.behind - layout.block_length
         if ahead > 1:
             raise UsageError(
                 f"request {self.id!r}: {ahead} masks behind the block are fed, and a block-causal "
                 "model takes one, the terminal mask, or none; use the preset 'block'"
             )
-        blocks = (positions - self.first_position) // self.grid
-        blocks[behind:] = blocks[behind]
+        blocks = (layout.positions - self.first_position) // self.grid
+        blocks[layout.behind :] = blocks[layout.behind]
         return blocks
 
     @property

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from foldctx.decoding.cache import Cache, CacheState, Reuse
-from foldctx.decoding.canvas import Layout
+from foldctx.decoding.layout import Layout
 from foldctx.errors import UsageError
 from foldctx.models.row_cache import RowCache
 

@@ -1,6 +1,6 @@
 """Propose seam: from logits to one token and one confidence per masked position."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -36,6 +36,16 @@ class Proposal:
         """The best logit's lead (m,) over the second."""
         best = self.logits.topk(2, dim=-1).values  # (m, 2)
         return best[:, 0] - best[:, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class HostProposal:
+    """A proposal on the host: `tokens` and `confidence` (m,), and what the stop asked to see."""
+
+    tokens: Tensor
+    confidence: Tensor
+    watched: Mapping[int, Mapping[int, float]]
+    gaps: Mapping[int, float]
 
 
 class Propose(Protocol):

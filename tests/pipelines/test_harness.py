@@ -76,6 +76,8 @@ def test_a_conversation_has_its_tokens_and_its_messages_have_none(
     assert loaded.tokenizer.decode(ids, keep_special=True) == expected
     left_open = [*history, {"role": "assistant", "content": "It is"}]
     assert texts.conversation(left_open, generation=False) == context + "It is"
+    prompt, text = texts.pair(context, "It says <|eot_id|>")
+    assert [*prompt, *text][: len(ids)] == ids and eot not in text
 
 
 def test_special_tokens_are_text_outside_of_a_conversation(texts: Texts, loaded: Model) -> None:
