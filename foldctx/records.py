@@ -28,11 +28,15 @@ _CONFIDENCE_DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class ModelStamp:
-    """Which weights answered. `weights_sha256` is 64 hexadecimal digits, or None if not hashed."""
+    """Which weights answered. `weights_sha256` is 64 hexadecimal digits, or None if not hashed.
+
+    `rope_scale` is what the rotary base was multiplied by to raise the window: 1 as trained.
+    """
 
     name: str
     revision: str | None = None
     weights_sha256: str | None = None
+    rope_scale: int = 1
 
 
 @dataclass(frozen=True, slots=True)
