@@ -19,6 +19,10 @@ ANSWER_SCHEMA = "foldctx.answer/1"
 ERROR_SCHEMA = "foldctx.error/1"
 CHUNK_SCHEMA = "foldctx.chunk/1"
 GENERATE_SCHEMA = "foldctx.generate/1"
+VERIFY_SCHEMA = "foldctx.verify/1"
+DECODE_SCHEMA = "foldctx.bench.decode/1"
+READ_SCHEMA = "foldctx.bench.read/1"
+FIDELITY_SCHEMA = "foldctx.bench.fidelity/1"
 
 # What may differ between two runs that gave the same result.
 _UNEQUAL_USAGE = ("seconds", "peak_memory")
@@ -231,6 +235,10 @@ def validate(record: Mapping[str, Any]) -> None:
         ERROR_SCHEMA: ("answer", "error"),
         CHUNK_SCHEMA: ("chunk", "chunk"),
         GENERATE_SCHEMA: ("generate", "generate"),
+        VERIFY_SCHEMA: ("verify", "verify"),
+        DECODE_SCHEMA: ("bench", "decode"),
+        READ_SCHEMA: ("bench", "read"),
+        FIDELITY_SCHEMA: ("bench", "fidelity"),
     }
     name = record.get("schema")
     if name not in definitions:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foldctx_cli import verify
 from foldctx_cli.options import OutputOptions, Revision, RopeScaleTo, with_options
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from foldctx.models.family import Family
 
-app = typer.Typer(help="Which models can be read, and what is known of one.")
+app = typer.Typer(help="Which models can be read, what is known of one, and whether it works.")
 
 
 @app.command("list")
@@ -62,6 +63,9 @@ def show_model(
     record["presets"] = {preset: preset_options(preset) for preset in PRESET_NAMES}
     with Sink(output) as sink:
         sink.put(record, lambda: _lines(record))
+
+
+app.command("verify")(verify.verify_model)
 
 
 def _family(family: "Family") -> dict[str, Any]:

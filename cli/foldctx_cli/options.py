@@ -43,6 +43,10 @@ Revision = Annotated[
     str | None,
     typer.Option(help="Commit, tag or branch of a hub model.", rich_help_panel=MODEL),
 ]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=MODEL)]
+Dtype = Annotated[
+    str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MODEL)
+]
 RopeScaleTo = Annotated[
     int | None,
     typer.Option(
@@ -78,8 +82,8 @@ class ModelOptions:
     """Which model, and where it runs."""
 
     model: ModelName = "embedded"
-    device: Annotated[str, _option(MODEL, help="auto, cpu, cuda or cuda:N.")] = "auto"
-    dtype: Annotated[str, _option(MODEL, help="auto, float32, bfloat16 or float16.")] = "auto"
+    device: Device = "auto"
+    dtype: Dtype = "auto"
     revision: Revision = None
     rope_scale_to: RopeScaleTo = None
 
@@ -267,7 +271,10 @@ def _parameters(group: type) -> list[inspect.Parameter]:
 
 
 def _default(item: Field[Any]) -> Any:
-    return item.default if item.default_factory is MISSING else item.default_factory()
+    """A field's default; one without is an option that must be given."""
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return inspect.Parameter.empty if item.default is MISSING else item.default
 
 
 def _value(text: str) -> Any:

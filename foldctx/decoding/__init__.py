@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foldctx.decoding.bounded import Bounded
     from foldctx.decoding.cache import Cache, DualCache, NoCache, PrefixCache
     from foldctx.decoding.canvas import SpanFold
     from foldctx.decoding.causal import BlockCausalCache
-    from foldctx.decoding.commit import Bounded, Commit, DynamicThreshold, Factor, Quota, Threshold
+    from foldctx.decoding.commit import Commit, DynamicThreshold, Factor, Quota, Threshold
     from foldctx.decoding.decoder import Decoder
     from foldctx.decoding.events import Decoded, Event, Step, Usage, flops
     from foldctx.decoding.features import FeatureCache
@@ -40,10 +41,11 @@ if TYPE_CHECKING:
     from foldctx.decoding.timesteps import Timesteps
 
 _HOME = {
+    "bounded": ("Bounded",),
     "cache": ("Cache", "DualCache", "NoCache", "PrefixCache"),
     "canvas": ("SpanFold",),
     "causal": ("BlockCausalCache",),
-    "commit": ("Bounded", "Commit", "DynamicThreshold", "Factor", "Quota", "Threshold"),
+    "commit": ("Commit", "DynamicThreshold", "Factor", "Quota", "Threshold"),
     "decoder": ("Decoder",),
     "sparse": ("SparseCache",),
     "features": ("FeatureCache",),

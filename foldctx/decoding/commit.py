@@ -92,8 +92,8 @@ def _passing(confidence: Tensor, tau: float) -> Tensor:
     return ranked(confidence)[: max(int((confidence >= tau).sum()), 1)]
 
 
-def _check_steps(steps: int | None, request: Request, blocks: int) -> None:
-    """Steps must divide evenly among the blocks."""
+def check_steps(steps: int | None, request: Request, blocks: int) -> None:
+    """Raise UsageError unless the steps divide evenly among the blocks."""
     if steps is not None and steps % blocks:
         raise UsageError(
             f"request {request.id!r}: steps={steps} is not a multiple of the {blocks} "
@@ -129,7 +129,7 @@ class Quota(Commit):
 
     def check(self, request: Request, blocks: int) -> None:
         """Steps must divide evenly among the blocks."""
-        _check_steps(self.steps, request, blocks)
+        check_steps(self.steps, request, blocks)
 
     def planned(self, masks: int) -> int | None:
         """The steps, or one forward a mask."""
@@ -214,49 +214,3 @@ class Factor(Commit):
         if self.compat and taken == order.numel() - 1:
             taken += 1
         return order[:taken]
-
-
-@dataclass(frozen=True, slots=True)
-class Bounded(Commit):
-    """Another rule, with a bound on a block's forwards that a version of a reference has.
-
-    `least`: so many run, though no mask may be left. `steps`: no more than a block's share of them
-    run; masks that are left then stay, and a later forward that feeds them may commit them.
-    """
-
-    rule: Commit
-    least: int = 1
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.least < 1 or (self.steps is not None and self.steps < 1):
-            raise UsageError(f"least={self.least}, steps={self.steps}: both must be at least 1")
-
-    @property
-    def needs_probability(self) -> bool:
-        """If the rule does."""
-        return self.rule.needs_probability
-
-    @property
-    def scheduled(self) -> bool:
-        """If the rule is."""
-        return self.rule.scheduled
-
-    def check(self, request: Request, blocks: int) -> None:
-        """What the rule asks, and steps that divide evenly among the blocks."""
-        self.rule.check(request, blocks)
-        _check_steps(self.steps, request, blocks)
-
-    def planned(self, masks: int) -> int | None:
-        """As the rule."""
-        return self.rule.planned(masks)
-
-    def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
-        """As the rule."""
-        return self.rule.select(confidence, at)
-
-    def done(self, at: BlockStep, left: int) -> bool:
-        """Between the bounds, when the rule is done."""
-        ran = at.step + 1
-        last = self.steps is not None and ran >= self.steps // at.blocks
-        return last or (ran >= self.least and self.rule.done(at, left))

@@ -119,14 +119,6 @@ def _attend(
     return torch.cat(out, dim=1)
 
 
-def _many(run: Callable[[Tensor], Tensor], rows: Tensor, dim: int = 0) -> Tensor:
-    """What `run` makes of rows (n, width), with rows of zeros beside few; `dim` counts its n."""
-    count = rows.shape[0]
-    if count >= _LEAST_ROWS:
-        return run(rows)
-    return run(functional.pad(rows, (0, 0, 0, _LEAST_ROWS - count))).narrow(dim, 0, count)
-
-
 class _Rows:
     """Which of the packed tokens of all feeds something is done for; a pick of None is all of them."""
 
@@ -155,6 +147,15 @@ class _Rows:
         return torch.split(fresh, self.counts, dim)
 
 
+def _evenly(linear: Callable[[Tensor], Tensor], rows: Tensor, dim: int = 0) -> Tensor:
+    """A layer's map of rows (n, width) whose result has the rows in `dim`, never of few rows."""
+    spare = _LEAST_ROWS - rows.shape[0]
+    if spare <= 0 or rows.device.type != "cpu":
+        return linear(rows)
+    padded = linear(functional.pad(rows, (0, 0, 0, spare)))
+    return padded.narrow(dim, 0, rows.shape[0])
+
+
 def _layer(
     layer: Layer,
     number: int,
@@ -167,12 +168,12 @@ def _layer(
     counts = [len(feed) for feed in feeds]
     h = layer.before_attention(x)
     valued = _Rows(counts, [feed.cache.fresh_values(number) for feed in feeds])
-    values = valued.split(_many(layer.values, valued.of(h), 1), 1)
+    values = valued.split(_evenly(layer.values, valued.of(h), 1), 1)
     picks = [feed.cache.fresh_rows(number, v) for feed, v in zip(feeds, values, strict=True)]
     asking = [p if w is None else w for p, w in zip(picks, wanted, strict=True)]
     fresh, asked = _Rows(counts, picks), _Rows(counts, asking)
-    keys = fresh.split(rotate(_many(layer.keys, fresh.of(h), 1), fresh.of(tables, 1)), 1)
-    queries = asked.split(rotate(_many(layer.queries, asked.of(h), 1), asked.of(tables, 1)), 1)
+    keys = fresh.split(rotate(_evenly(layer.keys, fresh.of(h), 1), fresh.of(tables, 1)), 1)
+    queries = asked.split(rotate(_evenly(layer.queries, asked.of(h), 1), asked.of(tables, 1)), 1)
     pairs = [
         feed.cache.attend(number, *row)
         for feed, *row in zip(feeds, queries, keys, values, strict=True)
@@ -182,11 +183,11 @@ def _layer(
         for feed, rows, pair in zip(feeds, asking, pairs, strict=True)
     ]
     mixed = _attend(queries, pairs, biases)
-    out = asked.split(_many(layer.after_attention, mixed.transpose(0, 1).flatten(1)))
+    out = asked.split(_evenly(layer.after_attention, mixed.transpose(0, 1).flatten(1)))
     kept = _Rows(counts, wanted)
     x = kept.of(x) + torch.cat([f.cache.mixed(number, o) for f, o in zip(feeds, out, strict=True)])
     run = _Rows(kept.counts, [p if w is None else None for p, w in zip(picks, wanted, strict=True)])
-    out = run.split(_many(layer.feed_forward, run.of(x)))
+    out = run.split(_evenly(layer.feed_forward, run.of(x)))
     return x + torch.cat([f.cache.transformed(number, o) for f, o in zip(feeds, out, strict=True)])
 
 
@@ -223,5 +224,5 @@ def forward(model: Network, feeds: Sequence[Feed]) -> list[Tensor]:
     The head runs on the wanted rows alone. Raises nothing of its own; the decoder checks windows.
     """
     rows, _ = hidden_states(model, feeds)
-    logits = _many(model.head, rows)
+    logits = _evenly(model.head, rows)
     return list(torch.split(logits, [feed.logit_rows.numel() for feed in feeds]))

@@ -76,10 +76,11 @@ def load_model(
     Raises UsageError for an argument that cannot be used and ModelError for a model that cannot.
     """
     check_placement(device, dtype)
-    checkpoint = read_checkpoint(
-        name, revision=revision, window=window, rope_scale_to=rope_scale_to
+    return load_checkpoint(
+        read_checkpoint(name, revision=revision, window=window, rope_scale_to=rope_scale_to),
+        device=device,
+        dtype=dtype,
     )
-    return load_checkpoint(checkpoint, device=device, dtype=dtype)
 
 
 def check_placement(device: str, dtype: str) -> None:

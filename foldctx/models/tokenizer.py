@@ -18,20 +18,21 @@ from foldctx.models.vocabulary import read_form, tokenizer_form
 class Tokenizer:
     """Encodes text and templates, decodes ids; holds no model facts but the vocabulary.
 
-    `sha256` is the hash (hex) of what its files say.
+    `sha256` is the hash (hex) of its form, whichever files it was made from.
     """
 
     def __init__(self, path: Path) -> None:
         """Read the tokenizer of a model folder, or a tokenizer.json; ModelError when that fails."""
         form = tokenizer_form(path) if path.is_dir() else read_form(path)
+        digest = sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
         try:
             self._template = RawTokenizer.from_str(json.dumps(form))
-            self.sha256 = sha256(json.dumps(form).encode()).hexdigest()
             form["added_tokens"] = []
             form["post_processor"] = None
             self._text = RawTokenizer.from_str(json.dumps(form))
         except Exception as error:  # the tokenizers library raises bare Exception
             raise ModelError(f"{path}: the tokenizer cannot be built ({error})") from error
+        self.sha256 = digest
         self._text.no_truncation()
         self._text.no_padding()
 

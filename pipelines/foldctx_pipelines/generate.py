@@ -147,8 +147,9 @@ class _Run:
             del fields["id"], fields["shift"]
             return Happened("fold", {**where, **fields})
         if isinstance(event, Step):
-            fields = {"block": event.block, "step": event.step, "positions": list(event.positions)}
-            fields |= {"tokens": list(event.tokens), "confidence": list(event.confidences)}
+            fields = {"block": event.block, "step": event.step, "forward": event.forward}
+            fields |= {"positions": list(event.positions), "tokens": list(event.tokens)}
+            fields["confidence"] = list(event.confidences)
             return Happened("denoise", {**where, **fields})
         return Happened("window", self._window(where["source"], self.requests[number], event))
 

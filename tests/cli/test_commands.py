@@ -40,6 +40,11 @@ def test_prompts_are_continued_beyond_the_window(run: Run, model: Path, tmp_path
     assert any(event["event"] == "fold" and event["kind"] == "span" for event in events)
     steps = [e for e in events if e["event"] == "denoise" and e["source"] == "h"]
     assert sum(len(step["tokens"]) for step in steps) == 700
+    start = last["usage"]["prompt_tokens"]
+    for step in steps:  # the trace and the record tell the same order of decoding
+        for position, token in zip(step["positions"], step["tokens"], strict=True):
+            assert last["filled_at"][position - start] == step["forward"]
+            assert last["tokens"][position - start] == token
     checked = run("trace", "check", trace)
     assert checked.returncode == 0, checked.stdout
     shown = run("trace", "show", "-", stdin=trace.read_bytes())

@@ -1,0 +1,42 @@
+"""foldctx eval longwriter: texts of a length that was asked for."""
+
+from typing import Annotated
+
+import typer
+
+from foldctx_cli.evals.options import RunFolderOptions, execute
+from foldctx_cli.options import DecodingOptions, ModelOptions, with_options
+
+
+@with_options
+def run(
+    prompts: Annotated[
+        str,
+        typer.Argument(metavar="PROMPTS", help="JSONL with prompt and length; - is stdin."),
+    ],
+    output: RunFolderOptions,
+    decoding: DecodingOptions,
+    model: ModelOptions,
+    tokens_per_word: Annotated[
+        float, typer.Option(help="Most tokens of a text, for each word asked for.", min=0.1)
+    ] = 1.5,
+    limit: Annotated[int | None, typer.Option(help="Most rows.", min=1)] = None,
+) -> None:
+    """Write the texts that prompts ask for into a run folder; they may be longer than the window."""
+    from foldctx.folding.config import FoldConfig
+    from foldctx.models.checkpoint import read_checkpoint
+    from foldctx_cli.console import standard_input
+    from foldctx_pipelines.benchmarks import longwriter
+    from foldctx_pipelines.benchmarks.answering import TRUNCATE, Method
+
+    config = FoldConfig(strategy=TRUNCATE)
+    method = Method(config, decoding.preset, decoding.overrides(), decoding.seed)
+    samples = longwriter.load(
+        prompts, standard_input(), tokens_per_word=tokens_per_word, limit=limit
+    )
+    checkpoint = read_checkpoint(model.model, revision=model.revision)
+
+    from foldctx_pipelines.benchmarks.running import Benchmark
+
+    settings = {"tokens_per_word": tokens_per_word, "dtype": model.dtype}
+    execute(Benchmark("longwriter", settings), samples, model, checkpoint, method, output)
