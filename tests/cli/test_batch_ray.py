@@ -71,6 +71,7 @@ def kill_and_resume(model: Path, folder: Path, call: Call, kills: int, seed: int
     assert {id: record["canonical_sha256"] for id, record in found.items()} == hashes
 
 
+@pytest.mark.slow
 def test_workers_and_driver_are_killed(model: Path, tmp_path: Path, call: Call) -> None:
     kill_and_resume(model, tmp_path, call, kills=1, seed=0)
 
