@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from foldctx.folding.config import QuestionPolicy
 from foldctx_cli.options import (
     OUTPUT,
     READING,
@@ -36,7 +37,11 @@ class BenchmarkReading(ReadingOptions):
     """Reading as benchmarks want it: long questions are cut, and an unsure answer is given."""
 
     question_policy: Annotated[
-        str, typer.Option(help="With long questions: error, cut.", rich_help_panel=READING)
+        str,
+        typer.Option(
+            help=f"With long questions: {', '.join(get_args(QuestionPolicy))}.",
+            rich_help_panel=READING,
+        ),
     ] = "cut"
     abstain_threshold: Annotated[
         float | None,

@@ -26,7 +26,7 @@ from foldctx_pipelines.prompts import check_chat, make_prompt, prompt_segments
 SAMPLE_SCHEMA = "foldctx.sample/1"
 TRUNCATE: Literal["truncate"] = "truncate"
 
-Chat = Literal["by task", "always", "never"]
+Chat = Literal["by task", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,7 @@ class Answerer:
         }
 
     def _chats(self, sample: Sample) -> bool:
-        wanted = self.method.chat == "always" or (self.method.chat == "by task" and sample.chat)
-        return wanted and self.can_chat
+        return self.can_chat and (self.method.chat == "always" or sample.chat)
 
     def _cut(self, sample: Sample, length: int, prefix: int) -> tuple[str, int, int]:
         """The prompt with its middle cut out, as LongBench does it; tokens before and after."""
