@@ -19,6 +19,10 @@ ANSWER_SCHEMA = "foldctx.answer/1"
 ERROR_SCHEMA = "foldctx.error/1"
 CHUNK_SCHEMA = "foldctx.chunk/1"
 GENERATE_SCHEMA = "foldctx.generate/1"
+VERIFY_SCHEMA = "foldctx.verify/1"
+DECODE_SCHEMA = "foldctx.bench.decode/1"
+READ_SCHEMA = "foldctx.bench.read/1"
+FIDELITY_SCHEMA = "foldctx.bench.fidelity/1"
 
 # What may differ between two runs that gave the same result.
 _UNEQUAL_USAGE = ("seconds", "peak_memory")
@@ -28,11 +32,15 @@ _CONFIDENCE_DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class ModelStamp:
-    """Which weights answered. `weights_sha256` is 64 hexadecimal digits, or None if not hashed."""
+    """Which weights answered. `weights_sha256` is 64 hexadecimal digits, or None if not hashed.
+
+    `rope_scale` is what the rotary base was multiplied by to raise the window: 1 as trained.
+    """
 
     name: str
     revision: str | None = None
     weights_sha256: str | None = None
+    rope_scale: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +235,10 @@ def validate(record: Mapping[str, Any]) -> None:
         ERROR_SCHEMA: ("answer", "error"),
         CHUNK_SCHEMA: ("chunk", "chunk"),
         GENERATE_SCHEMA: ("generate", "generate"),
+        VERIFY_SCHEMA: ("verify", "verify"),
+        DECODE_SCHEMA: ("bench", "decode"),
+        READ_SCHEMA: ("bench", "read"),
+        FIDELITY_SCHEMA: ("bench", "fidelity"),
     }
     name = record.get("schema")
     if name not in definitions:

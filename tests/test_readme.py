@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-# A hub, a build, or a cluster.
-NEEDS_MORE = ("--model GSAI-ML", "make ", "SLURM", "ray ")
+# A hub, a build, a cluster, or another package.
+NEEDS_MORE = ("GSAI-ML", "--model foldctx", "pip install", "make ", "SLURM", "ray ")
 
 
 def blocks(language: str) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 
 import foldctx
 from foldctx.errors import FoldctxError, OutputError
-from foldctx_cli import answer, batch, chunk, evals, generate, models, plan, trace
+from foldctx_cli import answer, batch, bench, chunk, evals, generate, models, plan, trace
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -30,6 +30,7 @@ app.command("plan")(plan.plan)
 app.command("chunk")(chunk.chunk)
 app.add_typer(batch.app, name="batch")
 app.add_typer(evals.app, name="eval")
+app.add_typer(bench.app, name="bench")
 app.add_typer(models.app, name="models")
 app.add_typer(trace.app, name="trace")
 

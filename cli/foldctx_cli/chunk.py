@@ -38,13 +38,14 @@ def chunk(
     """
     from foldctx.models.checkpoint import locate
     from foldctx.models.tokenizer import Tokenizer
+    from foldctx.models.vocabulary import FILES
     from foldctx_cli.console import Bar, Sink, check_target
     from foldctx_cli.report import Tally
 
     check_target(output.output, "--output", sources)
     sink, tally = Sink(output), Tally(quiet=output.quiet)
-    folder, _ = locate(model, revision, ("tokenizer.json",))
-    tokenizer = Tokenizer(folder / "tokenizer.json")
+    folder, _ = locate(model, revision, FILES)
+    tokenizer = Tokenizer(folder)
     with sink, Bar(quiet=True) as bar:
         tally.report(_chunks(list(dict.fromkeys(sources)), tokenizer, cutting, tally), sink, bar)
     raise typer.Exit(tally.exit_code())

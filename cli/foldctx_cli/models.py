@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foldctx_cli.options import OutputOptions, Revision, with_options
+from foldctx_cli import verify
+from foldctx_cli.options import OutputOptions, Revision, RopeScaleTo, with_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from foldctx.models.family import Family
 
-app = typer.Typer(help="Which models can be read, and what is known of one.")
+app = typer.Typer(help="Which models can be read, what is known of one, and whether it works.")
 
 
 @app.command("list")
@@ -43,6 +44,7 @@ def show_model(
     name: Annotated[str, typer.Argument(help="A family, embedded, a folder, or owner/name.")],
     output: OutputOptions,
     revision: Revision = None,
+    rope_scale_to: RopeScaleTo = None,
 ) -> None:
     """Show a family, or a checkpoint: sizes, window, token ids, prompts and presets.
 
@@ -54,10 +56,16 @@ def show_model(
 
     published = {c: family for family in FAMILIES.values() for c in family.checkpoints}
     family = FAMILIES.get(name) or (published.get(name) if revision is None else None)
-    record = _checkpoint(name, revision) if family is None else {"model": name, **_family(family)}
+    if family is None or rope_scale_to is not None:
+        record = _checkpoint(name, revision, rope_scale_to)
+    else:
+        record = {"model": name, **_family(family)}
     record["presets"] = {preset: preset_options(preset) for preset in PRESET_NAMES}
     with Sink(output) as sink:
         sink.put(record, lambda: _lines(record))
+
+
+app.command("verify")(verify.verify_model)
 
 
 def _family(family: "Family") -> dict[str, Any]:
@@ -69,21 +77,26 @@ def _family(family: "Family") -> dict[str, Any]:
         "window": family.window,
         "vocab_size": family.vocabulary,
         **family.ids,
+        "logit_shift": family.logit_shift,
+        "block_grid": family.block_length if family.block_causal else None,
+        "rope_scales": family.rope_scales,
         "template": family.template,
+        "preset": family.preset,
         "links": list(family.links),
     }
 
 
-def _checkpoint(name: str, revision: str | None) -> dict[str, Any]:
+def _checkpoint(name: str, revision: str | None, rope_scale_to: int | None) -> dict[str, Any]:
     from foldctx.models import read_checkpoint
 
-    checkpoint = read_checkpoint(name, revision=revision)
+    checkpoint = read_checkpoint(name, revision=revision, rope_scale_to=rope_scale_to)
     facts = asdict(checkpoint.info)
     return {
         "model": facts.pop("name"),
         **facts,
         "folder": str(checkpoint.folder),
         "template": str(checkpoint.prompts_source),
+        "preset": checkpoint.family.preset,
         "calibration": dict(checkpoint.calibration),
     }
 

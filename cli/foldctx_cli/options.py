@@ -5,7 +5,7 @@ that typer reads. Nothing here imports torch, so that help and wrong options sta
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -18,6 +18,9 @@ from foldctx.errors import UsageError
 from foldctx.folding.config import STRATEGIES, FoldConfig, NoteKind, QuestionPolicy
 
 if TYPE_CHECKING:
+    from foldctx.decoding import Decoder
+    from foldctx.models.checkpoint import Checkpoint
+    from foldctx.models.info import ModelInfo
     from foldctx.models.load import Model
 
 READING = "Reading"
@@ -40,6 +43,17 @@ Revision = Annotated[
     str | None,
     typer.Option(help="Commit, tag or branch of a hub model.", rich_help_panel=MODEL),
 ]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=MODEL)]
+Dtype = Annotated[
+    str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MODEL)
+]
+RopeScaleTo = Annotated[
+    int | None,
+    typer.Option(
+        help="Raise the window to so many tokens by a larger rotary base (LLaDA).",
+        rich_help_panel=MODEL,
+    ),
+]
 
 
 def _option(panel: str, *names: str, help: str, **more: Any) -> Any:
@@ -47,20 +61,43 @@ def _option(panel: str, *names: str, help: str, **more: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointOptions:
+    """Which model, where none of its weights is needed."""
+
+    model: ModelName = "embedded"
+    revision: Revision = None
+    rope_scale_to: RopeScaleTo = None
+
+    def read(self, window: int | None = None) -> "Checkpoint":
+        """The checked checkpoint."""
+        from foldctx.models.checkpoint import read_checkpoint
+
+        return read_checkpoint(
+            self.model, revision=self.revision, window=window, rope_scale_to=self.rope_scale_to
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ModelOptions:
     """Which model, and where it runs."""
 
     model: ModelName = "embedded"
-    device: Annotated[str, _option(MODEL, help="auto, cpu, cuda or cuda:N.")] = "auto"
-    dtype: Annotated[str, _option(MODEL, help="auto, float32, bfloat16 or float16.")] = "auto"
+    device: Device = "auto"
+    dtype: Dtype = "auto"
     revision: Revision = None
+    rope_scale_to: RopeScaleTo = None
 
     def load(self, window: int | None = None) -> "Model":
         """Load the model; what is wrong with the options is told before torch is imported."""
         from foldctx.models.load import load_model
 
         return load_model(
-            self.model, device=self.device, dtype=self.dtype, revision=self.revision, window=window
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            revision=self.revision,
+            window=window,
+            rope_scale_to=self.rope_scale_to,
         )
 
 
@@ -117,7 +154,15 @@ class ReadingOptions:
 class DecodingOptions:
     """A preset, some of its options changed, and the seed."""
 
-    preset: Annotated[str, _option(DECODING, help=f"{', '.join(PRESET_NAMES)}.")] = DEFAULT_PRESET
+    preset: Annotated[
+        str | None,
+        _option(
+            DECODING,
+            help=f"{', '.join(PRESET_NAMES)}; default: {DEFAULT_PRESET}, or what the model's family "
+            "has for itself.",
+            show_default=False,
+        ),
+    ] = None
     settings: Annotated[
         list[str],
         _option(DECODING, "--set", metavar="KEY=VALUE", help="Change an option of the preset."),
@@ -132,8 +177,19 @@ class DecodingOptions:
             if not (key and equals):
                 raise UsageError(f"--set {setting}: give it as key=value, such as block_length=16")
             changed[key.replace("-", "_")] = _value(value)
-        check_preset(self.preset, changed)
+        self.check(changed)
         return changed
+
+    def check(self, overrides: Mapping[str, Any]) -> None:
+        """Raise UsageError for options that the preset does not have."""
+        check_preset(self.preset or DEFAULT_PRESET, overrides)
+
+    def decoder(self, info: "ModelInfo", overrides: Mapping[str, Any]) -> "Decoder":
+        """The decoder for a model, with the options that `overrides` gave."""
+        from foldctx.decoding import preset
+        from foldctx.models import FAMILIES
+
+        return preset(self.preset or FAMILIES[info.family].preset, **overrides)
 
 
 @dataclass(frozen=True, slots=True)

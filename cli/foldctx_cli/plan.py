@@ -8,11 +8,10 @@ import typer
 from foldctx.errors import UsageError
 from foldctx_cli.answer import SOURCE, Questions, check_questions
 from foldctx_cli.options import (
+    CheckpointOptions,
     DecodingOptions,
-    ModelName,
     OutputOptions,
     ReadingOptions,
-    Revision,
     with_options,
 )
 
@@ -30,10 +29,9 @@ def plan(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE)],
     reading: ReadingOptions,
     decoding: DecodingOptions,
+    model: CheckpointOptions,
     output: OutputOptions,
     question: Questions,
-    model: ModelName = "embedded",
-    revision: Revision = None,
     prompts: Annotated[
         bool, typer.Option("--prompts", help="Print the first window's prompt instead.")
     ] = False,
@@ -45,20 +43,22 @@ def plan(
     asked = check_questions(question)
 
     from foldctx.documents import read_document
-    from foldctx.models.checkpoint import read_checkpoint
     from foldctx_cli.console import Sink, check_target, plain, standard_input
 
     check_target(output.output, "--output", [source])
     sink = Sink(output)
     document = read_document(source, stdin=standard_input())
-    checkpoint = read_checkpoint(model, revision=revision, window=reading.window)
+    checkpoint = model.read(reading.window)
 
     from foldctx.api import open_plan
-    from foldctx.decoding import preset
     from foldctx.folding.planning import plan_session
 
     session = open_plan(
-        checkpoint, document, asked, config=config, decoder=preset(decoding.preset, **overrides)
+        checkpoint,
+        document,
+        asked,
+        config=config,
+        decoder=decoding.decoder(checkpoint.info, overrides),
     )
     if prompts:
         text = _first_prompt(session, checkpoint.tokenizer)

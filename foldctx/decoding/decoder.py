@@ -38,6 +38,10 @@ class Decoder:
                 f"{self.propose} does not give one; rank by low_confidence or margin"
             )
 
+        for member in (self.cache, self.commit, self.stop):
+            if (reason := member.unfit(self)) is not None:
+                raise UsageError(f"{self.name}: {reason}")
+
     def describe(self) -> dict[str, Any]:
         """Every parameter, for records: plain values only."""
         described = _describe(self)

@@ -7,7 +7,7 @@ from typing import Literal
 from foldctx.decoding.segments import Fold
 from foldctx.models.info import ModelInfo
 
-Finished = Literal["length", "eos", "skip"]
+Finished = Literal["length", "eos", "skip", "converged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Usage:
     `forwards` counts model calls the request took part in; guidance feeds twice the tokens in one.
     `fed_max` is the most tokens one feed held. `keys_attended` sums, over all fed tokens, the keys
     each attends to. `logit_rows` are the rows the head ran on. `folded` sums tokens taken out of
-    the feed by folds.
+    the feed by folds. A feature cache takes outputs from earlier forwards: `rows_reused` counts
+    (token, layer) pairs, `keys_reused` (query, key, layer) triples of what it did not compute.
     """
 
     forwards: int = 0
@@ -28,6 +29,8 @@ class Usage:
     logit_rows: int = 0
     committed: int = 0
     folded: int = 0
+    rows_reused: int = 0
+    keys_reused: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -39,6 +42,8 @@ class Usage:
             self.logit_rows + other.logit_rows,
             self.committed + other.committed,
             self.folded + other.folded,
+            self.rows_reused + other.rows_reused,
+            self.keys_reused + other.keys_reused,
         )
 
 
@@ -46,12 +51,14 @@ def flops(usage: Usage, *, layers: int, width: int, kv_width: int, mlp: int, voc
     """Multiply-adds times two of a LLaDA-like model: projections, gated MLP, attention, head.
 
     All layers are counted alike, as the papers do; ours skips the rows without logits in the last
-    one, so this is slightly more than what runs. `kv_width` is heads of keys times head width.
+    one, so this is slightly more than what runs; of a reused row the value is counted, which finds
+    out what to reuse. `kv_width` is heads of keys times head width.
     """
     per_token = 2 * width * (2 * width + 2 * kv_width) + 6 * width * mlp
     attention = 4 * usage.keys_attended * width
     head = 2 * usage.logit_rows * width * vocab
-    return layers * (usage.tokens_fed * per_token + attention) + head
+    reused = usage.rows_reused * (per_token - 2 * width * kv_width) + 4 * usage.keys_reused * width
+    return layers * (usage.tokens_fed * per_token + attention) + head - reused
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ class Decoded:
     the token is end-of-sequence and the confidence 0. `text_length` counts the tokens before the
     first end-of-sequence or end-of-turn. `watched` maps offsets to the probability of each watched
     id in the first forward. `finished` says what ended it: every position was decoded (length), the
-    stop found the text complete (eos), or the request was skipped after one forward (skip).
+    stop found the text complete (eos), or settled (converged), or the request was skipped after one
+    forward (skip).
     """
 
     id: str

@@ -7,9 +7,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from foldctx.decoding.canvas import Layout
 from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Event
+from foldctx.decoding.layout import Layout
 from foldctx.decoding.propose import Proposal
 from foldctx.decoding.row import HostProposal, Row
 from foldctx.decoding.segments import Request
@@ -92,10 +92,12 @@ def _forward(predictor: Predictor, rows: Sequence[Row]) -> list[HostProposal]:
         row.propose(list(islice(logits, len(share))))
         for row, share in zip(rows, shares, strict=True)
     ]
-    watched = [row.read_watched(proposal) for row, proposal in zip(rows, proposals, strict=True)]
+    seen = [
+        (row.read_watched(proposal), row.read_gaps(proposal))
+        for row, proposal in zip(rows, proposals, strict=True)
+    ]
     return [
-        HostProposal(tokens, confidence, seen)
-        for (tokens, confidence), seen in zip(_to_host(proposals), watched, strict=True)
+        HostProposal(*pair, *read) for pair, read in zip(_to_host(proposals), seen, strict=True)
     ]
 
 

@@ -32,6 +32,11 @@ class Proposal:
         values: list[float] = (chosen - self.norm[row]).exp().tolist()
         return values
 
+    def gaps(self) -> Tensor:
+        """The best logit's lead (m,) over the second."""
+        best = self.logits.topk(2, dim=-1).values  # (m, 2)
+        return best[:, 0] - best[:, 1]
+
 
 class Propose(Protocol):
     """Turns a request's logits into a proposal."""
@@ -42,9 +47,19 @@ class Propose(Protocol):
         ...
 
     @property
+    def guidance_interval(self) -> int:
+        """Forwards between those that feed the second branch."""
+        return 1
+
+    @property
     def is_probability(self) -> bool:
         """Whether the confidence is one, so that a threshold means something."""
         ...
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the confidence is a random number between 0 and 1, and nothing of the model's."""
+        return False
 
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator
@@ -54,10 +69,12 @@ class Propose(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Proposer:
+class Proposer(Propose):
     """The proposal of LLaDA's sampler (arXiv 2502.09992, `generate`), ranked by `remasking`.
 
     `cfg_scale > 0` guides by a second feed whose prompt is masked: one forward, twice the tokens.
+    `cfg_interval` lets so many forwards share what the second feed took away from the first, after
+    the first five (dLLM-Cache, arXiv 2506.06295).
     `logits_eos_inf`: end-of-sequence is never proposed. `confidence_eos_eot_inf`: proposals of an
     end token rank last; with a temperature only end-of-turn does, as in the reference. The mask
     token is never proposed, since a commit of it would decode nothing; it stays in the softmax.
@@ -69,12 +86,17 @@ class Proposer:
     logits_eos_inf: bool = False
     confidence_eos_eot_inf: bool = False
     remasking: Remasking = "low_confidence"
+    cfg_interval: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
             raise UsageError(f"temperature={self.temperature} must be a number of at least 0")
         if not 0 <= self.cfg_scale < float("inf"):
             raise UsageError(f"cfg_scale={self.cfg_scale} must be a number of at least 0")
+        if self.cfg_interval < 1:
+            raise UsageError(f"cfg_interval={self.cfg_interval}; it must be at least 1")
+        if self.cfg_interval > 1 and self.cfg_scale == 0:
+            raise UsageError(f"cfg_interval={self.cfg_interval} without guidance; set cfg_scale")
         if self.remasking not in get_args(Remasking):
             choices = ", ".join(get_args(Remasking))
             raise UsageError(f"remasking={self.remasking!r}: choose from {choices}")
@@ -85,9 +107,19 @@ class Proposer:
         return 2 if self.cfg_scale > 0 else 1
 
     @property
+    def guidance_interval(self) -> int:
+        """As it was asked for."""
+        return self.cfg_interval
+
+    @property
     def is_probability(self) -> bool:
         """True of the probability of the token and of its margin over the next."""
         return self.remasking in ("low_confidence", "margin")
+
+    @property
+    def is_uniform(self) -> bool:
+        """As `remasking` says."""
+        return self.remasking == "random"
 
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator

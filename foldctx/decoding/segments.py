@@ -81,6 +81,12 @@ def without(span: Range, kept: Sequence[Range]) -> tuple[Range, ...]:
     return tuple((start, end) for start, end in left if start < end)
 
 
+def within(ranges: Iterable[Range], span: Range) -> tuple[Range, ...]:
+    """The parts of ascending ranges that lie in `span`."""
+    cut = ((max(start, span[0]), min(end, span[1])) for start, end in ranges)
+    return tuple((start, end) for start, end in cut if start < end)
+
+
 def fold_span(
     id: str, kind: FoldKind, span: Range, kept: Sequence[Range], reason: str, *, shift: int = 0
 ) -> Fold:
@@ -114,7 +120,8 @@ class Request:
     """One canvas to decode: the prompt, then `gen_length` positions.
 
     `pinned` gives tokens at offsets of the generation from the start; they are never committed.
-    `watch` names, per offset, the ids whose probability in the first forward is reported.
+    `watch` names, per offset, the ids whose probability in the first forward is reported (in the
+    first one of the offset's block, of a block-causal model).
     `first_position` is the position id of the first prompt token (a left-padded row's padding).
     Raises UsageError when an offset or a length makes no sense.
     """

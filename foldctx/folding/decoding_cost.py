@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from foldctx.decoding import Decoder, PrefixCache, Quota
+from foldctx.decoding import Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,21 @@ def decoding_cost(
     """
     block = min(decoder.block_length, length)
     blocks, most = math.ceil(length / block), masks or length
-    if isinstance(decoder.commit, Quota):
-        forwards = most = decoder.commit.steps or most
+    if (planned := decoder.commit.planned(most)) is not None:
+        forwards = most = planned
     forwards = 1 + hits * (min(forwards, most) - 1)
-    cached = isinstance(decoder.cache, PrefixCache)
     ahead = sum(end - start for start, end in decoder.feed.kept(block, length))
     branches = decoder.propose.branches
 
     def fed(prompt: float, canvas: float, forwards: float) -> float:
-        """Each block's first forward feeds all, the others what no cache holds."""
+        """Each block's first forwards feed all, the others what no cache holds."""
         whole = prompt + canvas if window is None else min(window, prompt + canvas)
-        later = min(whole, canvas) if cached else whole
-        first = min(blocks, forwards)
-        return branches * (first * whole + (forwards - first) * later)
+        tail, left, step, total = min(whole, canvas), forwards, 0, 0.0
+        while left > 0:
+            ran = min(blocks, left)  # this step of so many blocks
+            total += ran * decoder.cache.fed(step, whole, tail, min(tail, block))
+            left, step = left - ran, step + 1
+        return branches * total
 
     least, expected, highest = prompts
     return Cost(

@@ -123,6 +123,7 @@ class Narrator:
             window=int(event.id),
             block=event.block,
             step=event.step,
+            forward=event.forward,
             positions=list(event.positions),
             tokens=list(event.tokens),
             confidence=list(event.confidences),

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from foldctx.errors import ModelError, UsageError
-from foldctx.models.architecture import Transformer
 from foldctx.models.checkpoint import Checkpoint
+from foldctx.models.network import Network, Stack
 from foldctx.models.weights import Stored
 
 _STORED_TYPES = ("F64", "F32", "F16", "BF16")
@@ -36,22 +36,33 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return chosen
 
 
-def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Transformer:
+def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Network:
     """The checkpoint's network on a device, for inference.
 
     Raises ModelError naming the first tensors that are missing, unexpected, of another shape or of
     a type that is not a float of 16 bits or more.
     """
     with torch.device("meta"), _NoInitialisation():
-        model = Transformer(checkpoint.dims)
+        model = checkpoint.family.network(checkpoint.dims)
     prefix, stored = checkpoint.family.weight_prefix, checkpoint.weights.tensors
-    expected = {prefix + name: tuple(p.shape) for name, p in model.named_parameters()}
+    expected = {prefix + name: tuple(p.shape) for name, p in model.state_dict().items()}
     _check(checkpoint, expected, stored)
     for name, tensor in _tensors(checkpoint):
-        owner, _, leaf = name.removeprefix(prefix).rpartition(".")
-        weight = nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False)
-        setattr(model.get_submodule(owner), leaf, weight)
+        kind = torch.promote_types(dtype, torch.float32) if name.endswith(model.precise) else dtype
+        place(model, name.removeprefix(prefix), tensor.to(device=device, dtype=kind))
     return model.eval()
+
+
+def place(model: Network, name: str, tensor: Tensor) -> None:
+    """Make a stored tensor a parameter, or a part of one where a module keeps several as one."""
+    module: nn.Module = model
+    parts = name.split(".")
+    for depth, part in enumerate(parts[:-1]):
+        if isinstance(module, Stack):
+            module.put(".".join(parts[depth:]), tensor)
+            return
+        module = module.get_submodule(part)
+    setattr(module, parts[-1], nn.Parameter(tensor, requires_grad=False))
 
 
 class _NoInitialisation(TorchFunctionMode):

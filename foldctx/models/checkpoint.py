@@ -1,7 +1,7 @@
 """A model's name to a checkpoint that is known to be usable, before torch is imported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -12,6 +12,7 @@ from foldctx.models.families import FAMILIES, family_of
 from foldctx.models.family import ID_FIELDS, REQUIRED_IDS, Family
 from foldctx.models.hub import PATTERNS, fetch, is_hub_name
 from foldctx.models.info import ModelInfo
+from foldctx.models.rope import ntk_scale
 from foldctx.models.tokenizer import Tokenizer
 from foldctx.models.weights import Weights, read_json, read_weights
 
@@ -64,12 +65,17 @@ def locate(
 
 
 def read_checkpoint(
-    name: str | Path, *, revision: str | None = None, window: int | None = None
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    window: int | None = None,
+    rope_scale_to: int | None = None,
 ) -> Checkpoint:
     """Find a model and check all of it that can be checked without its tensors.
 
-    `window` lowers the window of the config. Raises UsageError for a name or a window that cannot
-    be used and ModelError for a folder that cannot, naming the file, what is wrong and the way out.
+    `window` lowers the window of the config; `rope_scale_to` raises it to so many tokens by a
+    larger rotary base. Raises UsageError for a name or a window that cannot be used and ModelError
+    for a folder that cannot, naming the file, what is wrong and the way out.
     """
     folder, commit = locate(name, revision)
     config = _read_config(folder)
@@ -84,13 +90,22 @@ def read_checkpoint(
             "are not read, use the 16-bit one"
         )
     weights = read_weights(folder)
-    tokenizer = Tokenizer(folder / "tokenizer.json")
+    tokenizer = Tokenizer(folder)
     calibration = read_calibration(folder)
+    limit, usual = _windows(config, family, folder)
+    scale = 1
+    if rope_scale_to is not None:
+        scale = _rope_scale(family, dims, usual, rope_scale_to)
+        dims = replace(dims, rope_theta=dims.rope_theta * scale)
+        limit = usual = rope_scale_to
     info = ModelInfo(
         name=str(name),
         family=family.name,
-        window=_window(config, window, folder),
+        window=_window(window, limit, usual),
         vocab_size=dims.embeddings,
+        logit_shift=family.logit_shift,
+        block_grid=family.block_length if family.block_causal else None,
+        rope_scale=scale,
         **_ids(config, family, tokenizer, folder),
         layers=dims.layers,
         width=dims.width,
@@ -118,18 +133,33 @@ def _weights_sha256(folder: Path, weights: Weights, calibration: Mapping[str, An
     return weights.sha256()
 
 
-def _window(config: Mapping[str, Any], wanted: int | None, folder: Path) -> int:
-    trained = config.get("max_sequence_length")
+def _windows(config: Mapping[str, Any], family: Family, folder: Path) -> tuple[int, int]:
+    """The largest window that may be asked for, and the one that holds when none is."""
+    trained = config.get(family.window_field)
     if not _is_count(trained) or trained < 2:
         raise ModelError(
-            f"{folder / 'config.json'}: max_sequence_length={trained!r}; "
+            f"{folder / 'config.json'}: {family.window_field}={trained!r}; "
             "it must say how many tokens the model was trained to read"
         )
+    return trained, min(trained, family.window) if family.window_inherited else trained
+
+
+def _window(wanted: int | None, limit: int, usual: int) -> int:
     if wanted is None:
-        return trained
-    if not 2 <= wanted <= trained:
-        raise UsageError(f"window={wanted}: this model takes from 2 to {trained} tokens")
+        return usual
+    if not 2 <= wanted <= limit:
+        raise UsageError(f"window={wanted}: this model takes from 2 to {limit} tokens")
     return wanted
+
+
+def _rope_scale(family: Family, dims: Dims, trained: int, target: int) -> int:
+    if not family.rope_scales:
+        able = ", ".join(other.name for other in FAMILIES.values() if other.rope_scales)
+        raise UsageError(
+            f"rope_scale_to={target}: nothing is known of {family.name} models with another rotary "
+            f"base; it works for {able}"
+        )
+    return ntk_scale(head_dim=dims.head_dim, theta=dims.rope_theta, trained=trained, target=target)
 
 
 def _ids(

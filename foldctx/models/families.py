@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from foldctx.errors import ModelError
-from foldctx.models import llada
+from foldctx.models import dream, llada, llada2
 from foldctx.models.family import Family
 
-FAMILIES: Mapping[str, Family] = {"llada": llada.FAMILY}
+FAMILIES: Mapping[str, Family] = {
+    family.name: family for family in (llada.FAMILY, dream.FAMILY, llada2.FAMILY)
+}
 """Family by name; `foldctx models list` and every error message read this."""
 
 

@@ -4,31 +4,19 @@ Linear layers see the fed tokens of all rows side by side and no padding; attent
 of rows of equal shape. Positions are data: nothing here counts tokens to find one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from foldctx.models.architecture import Block, Transformer
+from foldctx.models.network import Layer, Network
+from foldctx.models.row_cache import RowCache
 
 # On a CPU the linear layers take another path for a handful of rows and round otherwise, so that a
 # row fed alone would differ in its last bits from the same row fed beside others.
 _LEAST_ROWS = 16
-
-
-class KeyValues(Protocol):
-    """What one row attends to besides the tokens fed now; one object a row, kept by its request."""
-
-    def attend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values that the row's queries see in `layer`.
-
-        `keys` (rotated) and `values` are those of the tokens fed now, (kv_heads, n, head_dim); the
-        result has the same first and last dimension. Order does not matter: keys are rotated.
-        """
-        ...
 
 
 @dataclass(slots=True)
@@ -36,34 +24,43 @@ class Feed:
     """One row's share of one forward pass.
 
     `tokens` and `positions` (n,), `logit_rows` (m,) indices into the n tokens whose logits are
-    wanted, `key_bias` (n,) what is added to every attention logit of a key (None: nothing).
+    wanted, `key_bias` what is added to every attention logit of a key (None: nothing): one value for
+    each key that the cache knows of, the n tokens where it keeps none. `blocks` (n,) hides a fed
+    token from those of earlier blocks (None: all see all); what the cache adds is seen by every
+    token.
     """
 
     tokens: Tensor
     positions: Tensor
     logit_rows: Tensor
-    cache: KeyValues | None = None
+    cache: RowCache = field(default_factory=RowCache)
     key_bias: Tensor | None = None
+    blocks: Tensor | None = None
 
     def __len__(self) -> int:
         return self.tokens.numel()
 
 
-def rotary_tables(positions: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> Tensor:
-    """Cosines and sines (2, n, head_dim / 2) of the rotary angles of n positions (arXiv 2104.09864)."""
-    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device)
-    frequencies = 1.0 / theta ** (exponents / head_dim)
+def rotary_tables(positions: Tensor, width: int, theta: float, dtype: torch.dtype) -> Tensor:
+    """Cosines and sines (2, n, width / 2) of the rotary angles of n positions (arXiv 2104.09864)."""
+    exponents = torch.arange(0, width, 2, dtype=torch.float32, device=positions.device)
+    frequencies = 1.0 / theta ** (exponents / width)
     wide = torch.float64 if dtype == torch.float64 else torch.float32
     angles = positions.to(wide)[:, None] * frequencies.to(wide)[None, :]
     return torch.stack((angles.cos(), angles.sin()))
 
 
 def rotate(x: Tensor, tables: Tensor) -> Tensor:
-    """Turn x (heads, n, head_dim), first half with second half, in the tables' precision."""
+    """Turn x (heads, n, head_dim), in the tables' precision.
+
+    The first half of the turned width goes with its second half; where the tables are narrower than
+    the head, the rest of it passes as it is.
+    """
     cos, sin = tables
-    first, second = x.to(cos.dtype).chunk(2, dim=-1)
+    turning, rest = x.tensor_split([2 * cos.shape[-1]], dim=-1)
+    first, second = turning.to(cos.dtype).chunk(2, dim=-1)
     turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-    return turned.to(x.dtype)
+    return torch.cat((turned.to(x.dtype), rest), dim=-1) if rest.shape[-1] else turned.to(x.dtype)
 
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
@@ -74,109 +71,158 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 
-def _row_bias(feed: Feed, keys: int, dtype: torch.dtype) -> Tensor | None:
-    """The bias of all keys of a row: the fed ones come last, cached ones have none."""
-    if feed.key_bias is None:
-        return None
-    return functional.pad(feed.key_bias.to(dtype), (keys - len(feed), 0))
+def _row_bias(
+    feed: Feed, layer: int, asked: Tensor | None, keys: int, dtype: torch.dtype
+) -> Tensor | None:
+    """What is added to a row's attention logits, (nq or 1, keys); `asked` (nq,) index its tokens.
+
+    Where blocks hide tokens, the fed ones are the last keys.
+    """
+    bias = None
+    if feed.key_bias is not None:
+        bias = feed.cache.key_bias(layer, feed.key_bias.to(dtype))[None]
+        assert bias.shape[1] == keys, "a bias has one value a key"
+    if feed.blocks is not None:
+        own = feed.blocks if asked is None else feed.blocks[asked]
+        hidden = functional.pad(feed.blocks[None] > own[:, None], (keys - len(feed), 0))
+        start = torch.zeros((), dtype=dtype, device=hidden.device) if bias is None else bias
+        bias = torch.where(hidden, -torch.inf, start)
+    return bias
 
 
 def _attend(
-    feeds: Sequence[Feed], layer: int, q: Tensor, k: Tensor, v: Tensor, query_counts: list[int]
+    queries: Sequence[Tensor],
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    biases: Sequence[Tensor | None],
 ) -> Tensor:
-    """Attention of all rows; q (heads, sum of query_counts, hd), k and v (kv_heads, n, hd)."""
-    counts = [len(feed) for feed in feeds]
-    queries = torch.split(q, query_counts, dim=1)
-    pairs = []
-    for feed, key, value in zip(
-        feeds, torch.split(k, counts, dim=1), torch.split(v, counts, dim=1), strict=True
-    ):
-        pairs.append((key, value) if feed.cache is None else feed.cache.attend(layer, key, value))
-    groups: dict[tuple[int, int, bool], list[int]] = {}
-    for i, feed in enumerate(feeds):
-        shape = (query_counts[i], pairs[i][0].shape[1], feed.key_bias is None)
+    """Attention (heads, all queries, hd) of all rows, each with queries (heads, nq, hd) of its own.
+
+    Rows of equal shape go through one call.
+    """
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for i, bias in enumerate(biases):
+        shape = (queries[i].shape[1], pairs[i][0].shape[1], 0 if bias is None else bias.shape[0])
         groups.setdefault(shape, []).append(i)
-    out: list[Tensor] = [q] * len(feeds)
-    for members in groups.values():
-        keys = pairs[members[0]][0].shape[1]
-        biases = [_row_bias(feeds[i], keys, q.dtype) for i in members]
-        given = [bias for bias in biases if bias is not None]
+    out: list[Tensor] = list(queries)
+    for (count, _, _), members in groups.items():
+        if not count:
+            continue
+        given = [bias for i in members if (bias := biases[i]) is not None]
         mixed = _attention(
             torch.stack([queries[i] for i in members]),
             torch.stack([pairs[i][0] for i in members]),
             torch.stack([pairs[i][1] for i in members]),
-            torch.stack(given)[:, None, None, :] if given else None,
+            torch.stack(given)[:, None] if given else None,
         )
         for i, row in zip(members, mixed, strict=True):
             out[i] = row
     return torch.cat(out, dim=1)
 
 
-def _heads(x: Tensor, heads: int) -> Tensor:
-    """(n, heads * hd) to (heads, n, hd)."""
-    return x.view(x.shape[0], heads, -1).transpose(0, 1)
+class _Rows:
+    """Which of the packed tokens of all feeds something is done for; a pick of None is all of them."""
+
+    def __init__(self, counts: Sequence[int], picks: Sequence[Tensor | None]) -> None:
+        self.counts = [
+            count if pick is None else pick.numel()
+            for count, pick in zip(counts, picks, strict=True)
+        ]
+        self._index: Tensor | None = None
+        if given := [pick for pick in picks if pick is not None]:
+            at, parts, device = 0, [], given[0].device
+            for count, pick in zip(counts, picks, strict=True):
+                rows = torch.arange(count) if pick is None else pick
+                parts.append(rows.to(device) + at)
+                at += count
+            self._index = torch.cat(parts)
+
+    def of(self, packed: Tensor, dim: int = 0) -> Tensor:
+        """The rows of a packed tensor."""
+        if self._index is None:
+            return packed
+        return packed.index_select(dim, self._index.to(packed.device))
+
+    def split(self, fresh: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+        """A tensor of these rows, one part a feed."""
+        return torch.split(fresh, self.counts, dim)
 
 
-def _mlp(block: Block, x: Tensor) -> Tensor:
-    h = block.ff_norm(x)
-    gated: Tensor = functional.silu(block.ff_proj(h)) * block.up_proj(h)
-    out: Tensor = block.ff_out(gated)
-    return out
+def _evenly(linear: Callable[[Tensor], Tensor], rows: Tensor, dim: int = 0) -> Tensor:
+    """A layer's map of rows (n, width) whose result has the rows in `dim`, never of few rows."""
+    spare = _LEAST_ROWS - rows.shape[0]
+    if spare <= 0 or rows.device.type != "cpu":
+        return linear(rows)
+    padded = linear(functional.pad(rows, (0, 0, 0, spare)))
+    return padded.narrow(dim, 0, rows.shape[0])
 
 
-def _spread(mixed: Tensor, spare: int) -> Tensor:
-    """(heads, n, hd) to (n + spare, heads * hd), the spare rows zero."""
-    return functional.pad(mixed.transpose(0, 1).flatten(1), (0, 0, 0, spare))
+def _layer(
+    layer: Layer,
+    number: int,
+    feeds: Sequence[Feed],
+    x: Tensor,
+    tables: Tensor,
+    wanted: Sequence[Tensor | None],
+) -> Tensor:
+    """One layer, from the residual rows x of all feeds to those that are `wanted` of each."""
+    counts = [len(feed) for feed in feeds]
+    h = layer.before_attention(x)
+    valued = _Rows(counts, [feed.cache.fresh_values(number) for feed in feeds])
+    values = valued.split(_evenly(layer.values, valued.of(h), 1), 1)
+    picks = [feed.cache.fresh_rows(number, v) for feed, v in zip(feeds, values, strict=True)]
+    asking = [p if w is None else w for p, w in zip(picks, wanted, strict=True)]
+    fresh, asked = _Rows(counts, picks), _Rows(counts, asking)
+    keys = fresh.split(rotate(_evenly(layer.keys, fresh.of(h), 1), fresh.of(tables, 1)), 1)
+    queries = asked.split(rotate(_evenly(layer.queries, asked.of(h), 1), asked.of(tables, 1)), 1)
+    pairs = [
+        feed.cache.attend(number, *row)
+        for feed, *row in zip(feeds, queries, keys, values, strict=True)
+    ]
+    biases = [
+        _row_bias(feed, number, rows, pair[0].shape[1], h.dtype)
+        for feed, rows, pair in zip(feeds, asking, pairs, strict=True)
+    ]
+    mixed = _attend(queries, pairs, biases)
+    out = asked.split(_evenly(layer.after_attention, mixed.transpose(0, 1).flatten(1)))
+    kept = _Rows(counts, wanted)
+    x = kept.of(x) + torch.cat([f.cache.mixed(number, o) for f, o in zip(feeds, out, strict=True)])
+    run = _Rows(kept.counts, [p if w is None else None for p, w in zip(picks, wanted, strict=True)])
+    out = run.split(_evenly(layer.feed_forward, run.of(x)))
+    return x + torch.cat([f.cache.transformed(number, o) for f, o in zip(feeds, out, strict=True)])
 
 
 def hidden_states(
-    model: Transformer, feeds: Sequence[Feed], *, every_row: bool = False, least: int = 0
+    model: Network, feeds: Sequence[Feed], *, every_row: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Final-norm rows (sum of m, width) in feed order, and the indices of these rows.
 
-    In the last layer only the wanted rows are queries, unless `every_row` asks for all n. Fewer
-    than `least` of either are filled up by rows of zeros, which attention never sees; they come
-    last in the result.
+    In the last layer only the wanted rows are queries, unless `every_row` asks for all n or a
+    cache has use for the others.
     """
-    dims = model.dims
-    starts, total = [], 0
-    for feed in feeds:
-        starts.append(total)
-        total += len(feed)
-    x: Tensor = model.wte(torch.cat([feed.tokens for feed in feeds]))
+    dims, counts = model.dims, [len(feed) for feed in feeds]
+    x = model.embed(torch.cat([feed.tokens for feed in feeds]))
     positions = torch.cat([feed.positions for feed in feeds])
-    tables = rotary_tables(positions, dims.head_dim, dims.rope_theta, x.dtype)
-    if every_row:
-        wanted, wanted_counts = torch.arange(total, device=x.device), [len(f) for f in feeds]
-    else:
-        rows = [feed.logit_rows + start for feed, start in zip(feeds, starts, strict=True)]
-        wanted, wanted_counts = torch.cat(rows), [feed.logit_rows.numel() for feed in feeds]
-    counts = [len(feed) for feed in feeds]
-    spare = max(0, least - min(total, wanted.numel()))
-    if spare:
-        x, tables = functional.pad(x, (0, 0, 0, spare)), functional.pad(tables, (0, 0, 0, spare))
-        wanted = torch.cat((wanted, torch.arange(total, total + spare, device=x.device)))
-    for layer, block in enumerate(model.blocks):
-        assert isinstance(block, Block)
-        h = block.attn_norm(x)
-        k = rotate(_heads(block.k_proj(h), dims.kv_heads), tables)
-        v = _heads(block.v_proj(h), dims.kv_heads)
-        query_tables = tables
-        if layer == dims.layers - 1:  # nothing reads the other rows after this layer
-            x, h, query_tables, counts = x[wanted], h[wanted], tables[:, wanted], wanted_counts
-        q = rotate(_heads(block.q_proj(h), dims.heads), query_tables)
-        seen = q[:, : sum(counts)], k[:, :total], v[:, :total]
-        x = x + block.attn_out(_spread(_attend(feeds, layer, *seen, counts), spare))
-        x = x + _mlp(block, x)
-    return model.ln_f(x), wanted
+    tables = rotary_tables(positions, dims.rotary, dims.rope_theta, x.dtype)
+    asked: list[Tensor | None] = [None if every_row else feed.logit_rows for feed in feeds]
+    narrow = [rows if feed.cache.narrows else None for rows, feed in zip(asked, feeds, strict=True)]
+    every: list[Tensor | None] = [None] * len(feeds)
+    last = len(model.layers) - 1
+    for number, layer in enumerate(model.layers):
+        # Nothing reads the other rows after the last layer.
+        x = _layer(layer, number, feeds, x, tables, narrow if number == last else every)
+    left = [None if cut is not None else rows for rows, cut in zip(asked, narrow, strict=True)]
+    rows = _Rows(_Rows(counts, narrow).counts, left).of(x)
+    return model.final_norm(rows), _Rows(counts, asked).of(
+        torch.arange(len(positions), device=x.device)
+    )
 
 
 @torch.inference_mode()
-def forward(model: Transformer, feeds: Sequence[Feed]) -> list[Tensor]:
+def forward(model: Network, feeds: Sequence[Feed]) -> list[Tensor]:
     """Logits of each feed's `logit_rows`: one (m, embeddings) tensor a row.
 
     The head runs on the wanted rows alone. Raises nothing of its own; the decoder checks windows.
     """
-    rows, _ = hidden_states(model, feeds, least=_LEAST_ROWS)
-    counts = [feed.logit_rows.numel() for feed in feeds]
-    return list(torch.split(model.head(rows)[: sum(counts)], counts))
+    rows, _ = hidden_states(model, feeds)
+    logits = _evenly(model.head, rows)
+    return list(torch.split(logits, [feed.logit_rows.numel() for feed in feeds]))

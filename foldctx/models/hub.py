@@ -6,7 +6,7 @@ from pathlib import Path
 
 from foldctx.errors import ModelError
 
-PATTERNS = ("*.json", "*.safetensors")
+PATTERNS = ("*.json", "*.safetensors", "merges.txt")
 """All that is ever downloaded: data, no code and no pickles."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

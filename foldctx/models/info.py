@@ -12,6 +12,11 @@ class ModelInfo:
     `window` is the most tokens, and the highest position id + 1, that the model was trained for.
     `vocab_size` is the number of output columns; every id below it can be proposed.
     `eot_id` and `bos_id` are None where the checkpoint has no such token.
+    `logit_shift`: the network's row at a position predicts the token after it; the predictor hands
+    out logits that are aligned already, and needs the position before each wanted one in the feed.
+    `block_grid`: the model is block-causal, in blocks of that length from canvas index 0; a position
+    sees its own block and those before it. None: every position sees every other.
+    `rope_scale` is what the rotary base was multiplied by to raise the window.
     Raises ModelError when an id lies outside the vocabulary.
     """
 
@@ -23,6 +28,9 @@ class ModelInfo:
     eos_id: int
     eot_id: int | None = None
     bos_id: int | None = None
+    logit_shift: bool = False
+    block_grid: int | None = None
+    rope_scale: int = 1
     layers: int = 0
     width: int = 0
     heads: int = 0

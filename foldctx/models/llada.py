@@ -5,11 +5,15 @@ no mask token and Base names no end of turn, so the ids stand here and are check
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foldctx.errors import ModelError
 from foldctx.models.dims import Dims
-from foldctx.models.family import Family
+from foldctx.models.family import Chat, Family
+from foldctx.models.fields import check_fields, given, sizes_of
+
+if TYPE_CHECKING:
+    from foldctx.models.network import Network
 
 ARCHITECTURES = ("LLaDAModelLM",)
 MODEL_TYPES = ("llada",)
@@ -20,10 +24,13 @@ PUBLISHED_VOCAB = 126_464
 PUBLISHED_IDS = {"mask_id": 126_336, "eos_id": 126_081, "eot_id": 126_348, "bos_id": 126_080}
 
 # The published template file is faulty, so the family carries its own (GSAI-ML/LLaDA GUIDELINES).
-BOS = "<|startoftext|>"
-TURN = "<|start_header_id|>{role}<|end_header_id|>\n\n{content}<|eot_id|>"
-GENERATION = "<|start_header_id|>assistant<|end_header_id|>\n\n"
-CHAT_TOKENS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+_BOS = "<|startoftext|>"
+CHAT = Chat(
+    begin=_BOS,
+    turn="<|start_header_id|>{role}<|end_header_id|>\n\n{content}<|eot_id|>",
+    generation="<|start_header_id|>assistant<|end_header_id|>\n\n",
+    tokens=("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+)
 
 # What the walk computes; a config that says otherwise describes another network.
 _REQUIRED: Mapping[str, tuple[Any, ...]] = {
@@ -49,31 +56,22 @@ def dims_from_config(config: Mapping[str, Any]) -> Dims:
 
     Raises ModelError naming the field when one is missing or asks for what LLaDA does not have.
     """
-    for field, allowed in _REQUIRED.items():
-        if field in config and config[field] not in allowed:
-            raise ModelError(
-                f"config.json: {field}={config[field]!r} is not LLaDA's architecture "
-                f"(expected {allowed[0]!r})"
-            )
-    try:
+    check_fields(config, _REQUIRED, "LLaDA")
+    with sizes_of("LLaDA"):
         heads, width = int(config["n_heads"]), int(config["d_model"])
         vocab = int(config["vocab_size"])
         dims = Dims(
             width=width,
             layers=int(config["n_layers"]),
             heads=heads,
-            kv_heads=int(_given(config, "n_kv_heads", heads)),
-            mlp=int(_given(config, "mlp_hidden_size", config.get("mlp_ratio", 4) * width)),
-            embeddings=int(_given(config, "embedding_size", vocab)),
+            kv_heads=int(given(config, "n_kv_heads", heads)),
+            mlp=int(given(config, "mlp_hidden_size", config.get("mlp_ratio", 4) * width)),
+            embeddings=int(given(config, "embedding_size", vocab)),
             norm_eps=float(config.get("rms_norm_eps", 1e-5)),
             rope_theta=float(config.get("rope_theta", 500_000.0)),
             qkv_bias=bool(config.get("include_qkv_bias", False)),
             tied=bool(config.get("weight_tying", False)),
         )
-    except KeyError as missing:
-        raise ModelError(f"config.json has no field {missing}; it is not a LLaDA config") from None
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"config.json: a size is not a number ({error})") from None
     if dims.embeddings < vocab:
         raise ModelError(
             f"config.json: embedding_size={dims.embeddings} is less than vocab_size={vocab}"
@@ -81,16 +79,11 @@ def dims_from_config(config: Mapping[str, Any]) -> Dims:
     return dims
 
 
-def _given(config: Mapping[str, Any], field: str, default: Any) -> Any:
-    """A field's value, or the default where it is absent or null; zero is a value."""
-    value = config.get(field)
-    return default if value is None else value
+def network(dims: Dims) -> "Network":
+    """The modules of a checkpoint."""
+    from foldctx.models.architecture import Transformer
 
-
-def chat_prompt(messages: list[tuple[str, str]]) -> str:
-    """The family's prompt text of (role, content) messages, ready for the assistant's turn."""
-    turns = "".join(TURN.format(role=role, content=text.strip()) for role, text in messages)
-    return BOS + turns + GENERATION
+    return Transformer(dims)
 
 
 FAMILY = Family(
@@ -107,9 +100,14 @@ FAMILY = Family(
         "mask_id": "<|mdm_mask|>",
         "eos_id": "<|endoftext|>",
         "eot_id": "<|eot_id|>",
-        "bos_id": BOS,
+        "bos_id": _BOS,
     },
     weight_prefix=WEIGHT_PREFIX,
     template="llada.toml",
+    preset="elastic",
+    chat=CHAT,
     dims=dims_from_config,
+    network=network,
+    window_field="max_sequence_length",
+    rope_scales=True,
 )

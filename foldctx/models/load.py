@@ -5,7 +5,7 @@ Importing this module does not import torch: bad input is refused before that se
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from foldctx.models.architecture import Transformer
     from foldctx.models.forward import Feed
+    from foldctx.models.network import Network
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
@@ -34,7 +34,7 @@ class Model:
     """
 
     info: ModelInfo
-    transformer: "Transformer"
+    transformer: "Network"
     tokenizer: Tokenizer
     prompts_source: Path
     calibration: Mapping[str, Any]
@@ -44,20 +44,18 @@ class Model:
     def predict(self, feeds: "Sequence[Feed]") -> "list[Tensor]":
         """Logits (m, V) of each feed's m wanted rows, on the model's device. Feeds may be anywhere."""
         from foldctx.models.forward import forward
+        from foldctx.models.shift import aligned
 
-        return forward(self.transformer, [self._here(feed) for feed in feeds])
+        asked = map(aligned, feeds) if self.info.logit_shift else feeds
+        return forward(self.transformer, [self._here(feed) for feed in asked])
 
     def _here(self, feed: "Feed") -> "Feed":
-        from foldctx.models.forward import Feed
-
-        bias = feed.key_bias
-        return Feed(
-            feed.tokens.to(self.device),
-            feed.positions.to(self.device),
-            feed.logit_rows.to(self.device),
-            feed.cache,
-            None if bias is None else bias.to(self.device),
-        )
+        moved = {
+            item.name: value.to(self.device)
+            for item in fields(feed)
+            if (value := getattr(feed, item.name)) is not None and item.name != "cache"
+        }
+        return replace(feed, **moved)
 
 
 def load_model(
@@ -67,17 +65,21 @@ def load_model(
     dtype: str = "auto",
     revision: str | None = None,
     window: int | None = None,
+    rope_scale_to: int | None = None,
 ) -> Model:
     """Load "embedded", a model folder or a hub model `owner/name`.
 
     `device` is "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; the whole model goes to
     one device. `dtype` is the type computed in, whatever the files hold: "auto" is float32 on the
-    CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window.
+    CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window
+    and `rope_scale_to` raises it by a larger rotary base.
     Raises UsageError for an argument that cannot be used and ModelError for a model that cannot.
     """
     check_placement(device, dtype)
     return load_checkpoint(
-        read_checkpoint(name, revision=revision, window=window), device=device, dtype=dtype
+        read_checkpoint(name, revision=revision, window=window, rope_scale_to=rope_scale_to),
+        device=device,
+        dtype=dtype,
     )
 
 

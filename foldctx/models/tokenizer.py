@@ -1,4 +1,4 @@
-"""Tokens of text and of templates, from a hub-form tokenizer.json alone.
+"""Tokens of text and of templates, from the tokenizer files of a model folder alone.
 
 A document may contain the text of a special token (a paper about LLaDA does). Text is therefore
 encoded by a copy of the tokenizer that knows no special tokens; templates by the whole one.
@@ -12,25 +12,19 @@ from pathlib import Path
 from tokenizers import Tokenizer as RawTokenizer
 
 from foldctx.errors import ModelError
+from foldctx.models.vocabulary import read_form, tokenizer_form
 
 
 class Tokenizer:
     """Encodes text and templates, decodes ids; holds no model facts but the vocabulary.
 
-    `sha256` is the hash (hex) of its file.
+    `sha256` is the hash (hex) of its form, whichever files it was made from.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read a tokenizer.json; ModelError naming the file when that is not possible."""
-        try:
-            data = path.read_bytes()
-            form = json.loads(data.decode())
-        except FileNotFoundError:
-            raise ModelError(
-                f"{path}: no such file; the model folder needs the tokenizer.json of its hub page"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: not a tokenizer.json ({error})") from None
+        """Read the tokenizer of a model folder, or a tokenizer.json; ModelError when that fails."""
+        form = tokenizer_form(path) if path.is_dir() else read_form(path)
+        digest = sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
         try:
             self._template = RawTokenizer.from_str(json.dumps(form))
             form["added_tokens"] = []
@@ -38,7 +32,7 @@ class Tokenizer:
             self._text = RawTokenizer.from_str(json.dumps(form))
         except Exception as error:  # the tokenizers library raises bare Exception
             raise ModelError(f"{path}: the tokenizer cannot be built ({error})") from error
-        self.sha256 = sha256(data).hexdigest()
+        self.sha256 = digest
         self._text.no_truncation()
         self._text.no_padding()
 

@@ -8,7 +8,7 @@ import orjson
 
 from foldctx.errors import TraceError
 
-NAMES = ("answer", "trace", "chunk", "generate", "run", "sample")
+NAMES = ("answer", "trace", "chunk", "generate", "run", "sample", "verify", "bench")
 
 
 def load(name: str) -> dict[str, Any]:

@@ -121,12 +121,17 @@ class Memory(TypedDict):
 
 
 class Denoise(TypedDict):
-    """`denoise`: one step; the three lists have one entry for each committed position."""
+    """`denoise`: one step; the three lists have one entry for each committed position.
+
+    `step` counts within the block and `forward` within the window, both from 0: the order in which
+    tokens were decoded.
+    """
 
     source: str
     window: int | None
     block: int
     step: int
+    forward: int
     positions: list[int]
     tokens: list[int]
     confidence: list[float | None]

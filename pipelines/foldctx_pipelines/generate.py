@@ -17,6 +17,7 @@ from foldctx.decoding import (
 )
 from foldctx.errors import FoldctxError, UsageError
 from foldctx.folding.session import Happened
+from foldctx.models.families import FAMILIES
 from foldctx.models.load import Model
 from foldctx.records import GENERATE_SCHEMA, canonical_hash, error_record
 from foldctx.trace import TraceWriter, tokens_by_kind
@@ -95,7 +96,8 @@ class _Run:
                 self.failed[number] = error
 
     def _request(self, number: int, prompt: Prompt) -> Request:
-        segments = prompt_segments(prompt, self.model.tokenizer, chat=self.how.chat)
+        chat = FAMILIES[self.model.info.family].chat if self.how.chat else None
+        segments = prompt_segments(prompt, self.model.tokenizer, chat)
         request = Request(str(number), segments, self.how.gen_length, seed=self.how.seed)
         check_request(request, self.how.decoder, self.model.info)
         return request
@@ -145,8 +147,9 @@ class _Run:
             del fields["id"], fields["shift"]
             return Happened("fold", {**where, **fields})
         if isinstance(event, Step):
-            fields = {"block": event.block, "step": event.step, "positions": list(event.positions)}
-            fields |= {"tokens": list(event.tokens), "confidence": list(event.confidences)}
+            fields = {"block": event.block, "step": event.step, "forward": event.forward}
+            fields |= {"positions": list(event.positions), "tokens": list(event.tokens)}
+            fields["confidence"] = list(event.confidences)
             return Happened("denoise", {**where, **fields})
         return Happened("window", self._window(where["source"], self.requests[number], event))
 

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from foldctx.decoding.segments import Segment
 from foldctx.errors import UsageError
-from foldctx.models.llada import CHAT_TOKENS, chat_prompt
+from foldctx.models.family import Chat
 from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.jobs import read_rows
 
@@ -66,12 +66,12 @@ def read_prompt(stdin: BinaryIO | None) -> Prompt:
     return make_prompt(text, "standard input")
 
 
-def check_chat(tokenizer: Tokenizer, wanted: bool | None) -> bool:
+def check_chat(tokenizer: Tokenizer, form: Chat, wanted: bool | None) -> bool:
     """Whether prompts become turns of a conversation: as `wanted`, or where the model can.
 
     Only instruction-tuned models know the tokens of a turn; UsageError when one is wanted of others.
     """
-    lacking = [token for token in CHAT_TOKENS if not tokenizer.has(token)]
+    lacking = [token for token in form.tokens if not tokenizer.has(token)]
     if wanted and lacking:
         raise UsageError(
             f"--chat: this model's tokenizer lacks {', '.join(lacking)}; use --raw, or a model that "
@@ -80,14 +80,16 @@ def check_chat(tokenizer: Tokenizer, wanted: bool | None) -> bool:
     return not lacking if wanted is None else wanted
 
 
-def prompt_segments(prompt: Prompt, tokenizer: Tokenizer, *, chat: bool) -> tuple[Segment, ...]:
-    """The prompt's segments, as it is or as the user's turn of a conversation.
+def prompt_segments(
+    prompt: Prompt, tokenizer: Tokenizer, chat: Chat | None = None
+) -> tuple[Segment, ...]:
+    """The prompt's segments, as it is or as the user's turn of a conversation of the form `chat`.
 
     Special tokens are recognised in the conversation's own parts only.
     """
-    if not chat:
+    if chat is None:
         return (Segment("question", tuple(tokenizer.encode_text(prompt.text))),)
-    before, after = chat_prompt([("user", _PLACE)]).split(_PLACE)
+    before, after = chat.prompt([("user", _PLACE)]).split(_PLACE)
     return (
         Segment("template", tuple(tokenizer.encode_template(before))),
         Segment("question", tuple(tokenizer.encode_text(prompt.text.strip()))),

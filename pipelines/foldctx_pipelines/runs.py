@@ -80,4 +80,5 @@ def versions_of(model: Model) -> dict[str, str | float | None]:
 
 def model_stamp(model: Model) -> ModelStamp:
     """Which weights answer."""
-    return ModelStamp(model.info.name, model.info.revision, model.info.weights_sha256)
+    info = model.info
+    return ModelStamp(info.name, info.revision, info.weights_sha256, info.rope_scale)

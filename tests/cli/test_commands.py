@@ -5,7 +5,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from foldctx.decoding.presets import PRESET_NAMES
 from foldctx.errors import UsageError
+from foldctx.models import llada
 from foldctx.models.tokenizer import Tokenizer
 from foldctx.records import validate
 from foldctx_pipelines.prompts import check_chat, make_prompt, prompt_segments
@@ -38,6 +40,11 @@ def test_prompts_are_continued_beyond_the_window(run: Run, model: Path, tmp_path
     assert any(event["event"] == "fold" and event["kind"] == "span" for event in events)
     steps = [e for e in events if e["event"] == "denoise" and e["source"] == "h"]
     assert sum(len(step["tokens"]) for step in steps) == 700
+    start = last["usage"]["prompt_tokens"]
+    for step in steps:  # the trace and the record tell the same order of decoding
+        for position, token in zip(step["positions"], step["tokens"], strict=True):
+            assert last["filled_at"][position - start] == step["forward"]
+            assert last["tokens"][position - start] == token
     checked = run("trace", "check", trace)
     assert checked.returncode == 0, checked.stdout
     shown = run("trace", "show", "-", stdin=trace.read_bytes())
@@ -50,18 +57,46 @@ def test_generate_from_standard_input_as_text(run: Run, model: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"11111\n", b"")
 
 
+def test_a_task_sets_lengths_and_end_tokens(run: Run, model: Path) -> None:
+    done = run("generate", "The hall", "-m", model, "--task", "gsm8k-1.5", "--preset", "exact")
+    (record,) = records(done)
+    assert len(record["tokens"]) == 256
+    decoder = record["config"]["decoder"]
+    assert decoder["block_length"] == 16 and decoder["propose"]["confidence_eos_eot_inf"]
+    own = ("--gen-length", "6", "--block-length", "3", "--set", "confidence_eos_eot_inf=false")
+    done = run("generate", "The hall", "-m", model, "--task", "gsm8k-1.5", *own)
+    (record,) = records(done)
+    decoder = record["config"]["decoder"]
+    assert (len(record["tokens"]), decoder["block_length"]) == (6, 3)
+    assert not decoder["propose"]["confidence_eos_eot_inf"]
+    done = run("generate", "The hall", "-m", model, "--task", "chess")
+    assert done.returncode == 2 and b"task 'chess': choose from mmlu" in done.stderr
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_preset_generates_or_says_why_not(call: Call, model: Path, name: str) -> None:
+    options = ("--preset", name, "--gen-length", "24", "--block-length", "8")
+    code, out, err = call("generate", "The number of the hall", "-m", model, *options)
+    if name.startswith("block"):
+        assert code == 2 and "only a block-causal model" in err
+        return
+    record = orjson.loads(out)
+    validate(record)
+    assert (code, record["preset"], len(record["tokens"])) == (0, name, 24)
+
+
 def test_chat_is_for_models_that_know_turns(model: Path) -> None:
     tokenizer = Tokenizer(model / "tokenizer.json")
-    assert check_chat(tokenizer, None) is False
+    assert check_chat(tokenizer, llada.CHAT, None) is False
     with pytest.raises(UsageError, match="start_header_id"):
-        check_chat(tokenizer, True)
+        check_chat(tokenizer, llada.CHAT, True)
 
 
 def test_special_tokens_in_a_prompt_stay_text(model: Path) -> None:
     tokenizer = Tokenizer(model / "tokenizer.json")
     prompt = make_prompt("Say <|eot_id|> twice", "test")
-    (raw,) = prompt_segments(prompt, tokenizer, chat=False)
-    before, text, after = prompt_segments(prompt, tokenizer, chat=True)
+    (raw,) = prompt_segments(prompt, tokenizer)
+    before, text, after = prompt_segments(prompt, tokenizer, llada.CHAT)
     eot = tokenizer.token_id("<|eot_id|>")
     assert raw == text and eot not in text.tokens
     assert eot in after.tokens and tokenizer.token_id("<|startoftext|>") == before.tokens[0]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -12,15 +13,26 @@ from foldctx.decoding import (
     PRESET_NAMES,
     PRESETS,
     AnyOf,
+    Bounded,
+    Converged,
+    DualCache,
+    DynamicThreshold,
     Elastic,
+    Factor,
+    FeatureCache,
+    GaussianDropout,
     Never,
+    PrefixCache,
     Proposer,
     Quota,
     Request,
     Segment,
     SkipAt,
     SpanFold,
+    SparseCache,
+    SuffixWindow,
     Threshold,
+    UniformDropout,
     check_request,
     decode,
     decode_one,
@@ -28,6 +40,7 @@ from foldctx.decoding import (
     preset,
     preset_options,
 )
+from foldctx.decoding.parts import SEAMS, Part
 from foldctx.decoding.segments import fold_span, merge_ranges, without
 from foldctx.errors import FoldctxError, UsageError
 from tests.decoding.toys import MASK, VOCAB, RandomModel, Scripted, info, request
@@ -81,15 +94,37 @@ def test_a_request_that_does_not_suit_the_model(asked: Request, message: str) ->
         (lambda: Threshold(1.5), "threshold=1.5"),
         (lambda: SkipAt((), 1, 0.5), "at least one offset"),
         (lambda: SkipAt((0,), 1, 0.0), "threshold=0.0"),
-        (lambda: SpanFold("first"), "needs at least 1 token"),
+        (lambda: SpanFold("first"), "need at least 1 token"),
         (lambda: SpanFold("nothing", 3), "'nothing' takes 0"),
-        (lambda: SpanFold("all"), "choose from nothing, first"),  # type: ignore[arg-type]
+        (lambda: SpanFold("all"), "choose from nothing, first, attended"),  # type: ignore[arg-type]
         (lambda: preset("elastic", block_length=0), "block_length=0"),
         (lambda: preset("fast"), "preset 'fast': choose from exact, parallel, elastic"),
         (lambda: preset("exact", threshold=0.9), "no option 'threshold'; it takes block_length"),
         (lambda: preset("exact", steps=2.0), "steps=2.0 is not of type int or NoneType"),
         (lambda: preset("elastic", near=True), "near=True is not of type int"),
-        (lambda: preset("exact", stop="soon"), "choose from never, eos"),
+        (lambda: preset("exact", threshold=0.9), "threshold belongs to commit=threshold"),
+        (lambda: preset("exact", stop="soon"), "choose from never, eos, eos-block, converged"),
+        (lambda: preset("exact", cache="lru"), "cache='lru': choose from none, prefix, dual"),
+        (lambda: preset("sparse", commit="threshold"), "made for a fixed number of steps"),
+        (lambda: preset("prophet", cache="dual"), "feeds the block alone"),
+        (lambda: preset("prophet", cache="prefix", answer=4), "comes to lie behind the block"),
+        (lambda: preset("exact", cfg_interval=4), "cfg_interval=4 without guidance"),
+        (lambda: SuffixWindow(-1), "suffix=-1"),
+        (lambda: GaussianDropout(-1), "reach=-1"),
+        (lambda: GaussianDropout(8, 4.0, 0.0), "scale=0.0"),
+        (lambda: UniformDropout(8, 9), "count=9 of reach=8"),
+        (lambda: DynamicThreshold(0.9, 1.5), "alpha=1.5"),
+        (lambda: Factor(0.0), "factor=0.0"),
+        (lambda: Bounded(Quota(), 0), "least=0"),
+        (lambda: PrefixCache(0), "refresh=0"),
+        (lambda: DualCache(-1), "refresh=-1"),
+        (lambda: SparseCache(0.0), "retention=0.0"),
+        (lambda: SparseCache(0.5, 2), "kernel=2; it must be odd"),
+        (lambda: SparseCache(delay=-1), "delay=-1"),
+        (lambda: FeatureCache(prompt_interval=0), "prompt_interval=0"),
+        (lambda: FeatureCache(rho=1.1), "rho=1.1"),
+        (lambda: Converged(answer=-1), "answer=-1"),
+        (lambda: Converged(length=0), "length=0"),
         (lambda: decode(RandomModel(), [], preset("exact"), max_rows=0), "max_rows=0"),
         (lambda: decode(RandomModel(), [], preset("exact"), level="all"), "level='all'"),  # type: ignore[arg-type]
     ],
@@ -116,6 +151,11 @@ def test_logits_that_are_not_finite_are_an_error() -> None:
         decode_one(Broken(lambda p, c: (1, 0.5)), request("a", 4, 8), preset("elastic"))
 
 
+def member_of(part: Part) -> Any:
+    module, _, name = part.home.partition(":")
+    return getattr(import_module(f"foldctx.decoding.{module}"), name)
+
+
 def test_names_and_options_are_known_without_torch() -> None:
     program = (
         "import sys\n"
@@ -126,6 +166,9 @@ def test_names_and_options_are_known_without_torch() -> None:
     )
     subprocess.run([sys.executable, "-c", program], check=True)
     assert list(PRESET_NAMES) == list(PRESETS)
+    for parts in SEAMS.values():
+        for part in parts.values():
+            assert part.build({k: o.default for k, o in part.options.items()}) == member_of(part)()
     for name in PRESETS:
         assert preset(name).name == name
         assert preset(name, **preset_options(name)) == preset(name)
@@ -136,7 +179,8 @@ def test_a_description_holds_every_parameter() -> None:
     by = replace(preset("elastic", near=7), stop=AnyOf((Never(), SkipAt((0,), 5, 0.5))))
     described = by.describe()
     assert described["preset"] == "elastic"
-    assert described["feed"] == {"kind": "Elastic", "near": 7, "stride": None, "terminal": True}
+    masks = {"near": 7, "stride": None, "terminal": True, "multiplicity": False}
+    assert described["feed"] == {"kind": "Elastic", **masks}
     assert described["commit"] == {"kind": "Threshold", "tau": 0.9}
     skip = {"kind": "SkipAt", "offsets": [0], "token_id": 5, "threshold": 0.5}
     assert described["stop"] == {"kind": "AnyOf", "stops": [{"kind": "Never"}, skip]}

@@ -73,9 +73,8 @@ class Toy:
     def _row(self, feed: Feed) -> Tensor:
         self.feeds.append((len(feed), int(feed.positions.max())))
         tokens = feed.tokens
-        if feed.cache is not None:  # what the cache remembers are the tokens themselves
-            keys = tokens.float().view(1, -1, 1)
-            tokens = feed.cache.attend(0, keys, keys)[0].view(-1).long()
+        keys = tokens.float().view(1, -1, 1)  # what a cache remembers are the tokens themselves
+        tokens = feed.cache.attend(0, keys, keys, keys)[0].view(-1).long()
         text = self._spelled(tokens.tolist())
         rows = []
         for position in feed.positions[feed.logit_rows].tolist():

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
-from foldctx.models.architecture import Transformer
-from foldctx.models.llada import WEIGHT_PREFIX, dims_from_config
+from foldctx.models.families import family_of
+from foldctx.models.network import Network
 
 SPECIALS = ("<|mdm_mask|>", "<|endoftext|>", "<|eot_id|>", "<|startoftext|>")
 VOCAB = 300
@@ -40,6 +40,63 @@ CONFIG: Mapping[str, Any] = {
     "weight_tying": False,
 }
 
+DREAM: Mapping[str, Any] = {
+    "architectures": ["DreamModel"],
+    "model_type": "Dream",
+    "hidden_act": "silu",
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "mask_token_id": 0,
+    "eos_token_id": 1,
+    "max_position_embeddings": 64,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-6,
+    "rope_scaling": None,
+    "rope_theta": 1000000.0,
+    "tie_word_embeddings": False,
+    "use_sliding_window": False,
+    "vocab_size": VOCAB,
+}
+
+LLADA2: Mapping[str, Any] = {
+    "architectures": ["LLaDA2MoeModelLM"],
+    "model_type": "llada2_moe",
+    "first_k_dense_replace": 1,
+    "head_dim": 8,
+    "hidden_act": "silu",
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "max_position_embeddings": 128,
+    "moe_intermediate_size": 16,
+    "moe_router_enable_expert_bias": True,
+    "n_group": 4,
+    "norm_head": False,
+    "norm_topk_prob": True,
+    "num_attention_heads": 6,
+    "num_experts": 16,
+    "num_experts_per_tok": 3,
+    "num_hidden_layers": 3,
+    "num_key_value_heads": 2,
+    "num_shared_experts": 1,
+    "pad_token_id": 1,
+    "partial_rotary_factor": 0.5,
+    "rms_norm_eps": 1e-6,
+    "rope_scaling": None,
+    "rope_theta": 600000,
+    "rotary_dim": 4,
+    "routed_scaling_factor": 2.5,
+    "router_dtype": "fp32",
+    "score_function": "sigmoid",
+    "tie_word_embeddings": False,
+    "topk_group": 2,
+    "use_bias": False,
+    "use_qk_norm": True,
+    "use_qkv_bias": False,
+    "vocab_size": VOCAB,
+}
+
 
 def write_tokenizer(path: Path, specials: Sequence[str] = SPECIALS, first: int = 0) -> None:
     """A byte-level tokenizer: special tokens from id `first`, then the 256 bytes."""
@@ -52,19 +109,22 @@ def write_tokenizer(path: Path, specials: Sequence[str] = SPECIALS, first: int =
     tokenizer.save(str(path))
 
 
-def random_network(config: Mapping[str, Any], seed: int = 0) -> Transformer:
+def random_network(config: Mapping[str, Any], seed: int = 0) -> Network:
     """Random weights large enough that every part of the walk changes the logits."""
-    model = Transformer(dims_from_config(config)).eval().requires_grad_(False)
+    family = family_of(config, "the test")
+    model = family.network(family.dims(config)).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for name, weight in model.named_parameters():
         noise = torch.randn(weight.shape, generator=generator)
-        weight.copy_(1 + 0.2 * noise if "norm" in name or "ln_f" in name else 0.2 * noise)
+        scales = "norm" in name or "ln_f" in name
+        weight.copy_(1 + 0.2 * noise if scales else 0.2 * noise)
     return model
 
 
-def stored_tensors(model: Transformer, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+def stored_tensors(model: Network, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
     """The network's tensors under the checkpoint's names."""
-    return {WEIGHT_PREFIX + k: v.to(dtype).contiguous() for k, v in model.state_dict().items()}
+    prefix = "model.transformer." if hasattr(model, "blocks") else ""
+    return {prefix + k: v.to(dtype).contiguous() for k, v in model.state_dict().items()}
 
 
 def save_weights(folder: Path, tensors: Mapping[str, Tensor], shards: int = 1) -> None:
@@ -90,11 +150,12 @@ def write_checkpoint(
     dtype: torch.dtype = torch.float32,
     specials: Sequence[str] = SPECIALS,
     without: Sequence[str] = (),
+    base: Mapping[str, Any] = CONFIG,
     **fields: Any,
-) -> Transformer:
-    """A model folder whose config has `fields` besides CONFIG; returns the network it holds."""
+) -> Network:
+    """A model folder whose config has `fields` besides `base`; returns the network it holds."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {k: v for k, v in {**CONFIG, **fields}.items() if k not in without}
+    config = {k: v for k, v in {**base, **fields}.items() if k not in without}
     (folder / "config.json").write_text(json.dumps(config))
     write_tokenizer(folder / "tokenizer.json", specials)
     model = random_network(config)

@@ -62,7 +62,7 @@ def test_only_data_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert asked == {
         "name": "owner/name",
         "revision": "v1",
-        "allow_patterns": ["*.json", "*.safetensors"],
+        "allow_patterns": ["*.json", "*.safetensors", "merges.txt"],
     }
 
 

@@ -9,6 +9,7 @@ from foldctx.errors import ModelError
 from foldctx.models import FAMILIES, ModelInfo, read_checkpoint
 from tests.models.checkpoints import SPECIALS, VOCAB, write_checkpoint
 
+TEMPLATES = Path(__file__).parents[2] / "foldctx" / "folding" / "templates"
 PUBLISHED = {"vocab_size": 126_464, "embedding_size": 126_464, "d_model": 4, "n_heads": 2}
 SMALL: dict[str, Any] = {**PUBLISHED, "n_kv_heads": 1, "mlp_hidden_size": 4, "n_layers": 1}
 
@@ -76,7 +77,8 @@ def test_an_id_outside_the_vocabulary(tmp_path: Path, field: str, value: Any) ->
 def test_families_are_complete() -> None:
     for name, family in FAMILIES.items():
         assert family.name == name
-        assert set(family.ids) == set(family.tokens)
+        assert {"mask_id", "eos_id"} <= set(family.ids) <= set(family.tokens)
+        assert (TEMPLATES / family.template).is_file()
         assert all(0 <= value < family.vocabulary for value in family.ids.values())
         assert family.checkpoints
         assert all(link.startswith("https://") for link in family.links)

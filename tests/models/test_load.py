@@ -15,7 +15,7 @@ from foldctx.errors import ModelError, UsageError
 from foldctx.models import load_model
 from foldctx.models.checkpoint import EMBEDDED_FOLDER
 from foldctx.models.forward import Feed, forward
-from tests.models.checkpoints import VOCAB, random_network, write_checkpoint
+from tests.models.checkpoints import CONFIG, VOCAB, random_network, write_checkpoint
 
 
 def feeds() -> list[Feed]:
@@ -194,6 +194,5 @@ def test_the_embedded_readers_name_is_not_a_folder(tmp_path: Path, monkeypatch: 
 
 def test_weights_of_another_seed_differ() -> None:
     """The equalities above would hold between any two networks if the weights did not matter."""
-    config = {"d_model": 32, "n_heads": 4, "n_layers": 2, "vocab_size": VOCAB, "mlp_ratio": 2}
-    one, other = (forward(random_network(config, seed), feeds())[0] for seed in (0, 1))
+    one, other = (forward(random_network(CONFIG, seed), feeds())[0] for seed in (0, 1))
     assert (one - other).abs().max() > 0.1

@@ -124,6 +124,7 @@ def run_events() -> list[Event]:
         "window": 0,
         "block": 0,
         "step": 0,
+        "forward": 0,
         "positions": [50, 51],
         "tokens": [7, 9],
         "confidence": [0.5, None],

@@ -2,7 +2,7 @@
 
 import typer
 
-from foldctx_cli.evals import babilong, longbench, longwriter, ruler
+from foldctx_cli.evals import babilong, longbench, longwriter, reader, ruler
 from foldctx_cli.evals.scoring import score_command
 
 app = typer.Typer(help="Run benchmarks, and score runs as their authors do.")
@@ -19,3 +19,5 @@ for _name, (_run, _help) in _HELP.items():
     _sub.command("run")(_run)
     _sub.command("score")(score_command(_name))
     app.add_typer(_sub, name=_name)
+
+app.command("reader")(reader.run)

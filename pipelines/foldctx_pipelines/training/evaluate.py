@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import torch
 
-from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, forward
+from foldctx.models.network import Network
 from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.tasks import Window, answer_window, read_window
 
 
 def quick_scores(
-    model: Transformer, world: World, *, length: int, questions: int, cases: int, seed: int
+    model: Network, world: World, *, length: int, questions: int, cases: int, seed: int
 ) -> dict[str, float]:
     """Shares of right first slots (present and absent apart) and of answers filled in one forward."""
     rng = random.Random(f"evaluation/{seed}")
@@ -31,7 +31,7 @@ def quick_scores(
     return {name: sum(rows) / max(1, len(rows)) for name, rows in right.items()}
 
 
-def guesses(model: Transformer, window: Window) -> Sequence[int]:
+def guesses(model: Network, window: Window) -> Sequence[int]:
     """The best token at each trained position of a window, from one forward."""
     ids = torch.tensor(window.ids)
     rows = torch.tensor([at for at, _, _ in window.targets])

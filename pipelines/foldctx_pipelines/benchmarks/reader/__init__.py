@@ -1,0 +1,1 @@
+"""The embedded reader's own evaluation: needles, worlds in books, lookups, the samples."""
