@@ -86,9 +86,12 @@ class RunFolderOptions:
 
 
 def make_method(
-    reading: BenchmarkReading, decoding: DecodingOptions, protocol: Mapping[str, Any] | None = None
+    reading: BenchmarkReading,
+    decoding: DecodingOptions,
+    checkpoint: "Checkpoint",
+    protocol: Mapping[str, Any] | None = None,
 ) -> "Method":
-    """The method that options and a protocol's settings describe."""
+    """The method that options and a protocol's settings describe, for a model."""
     from dataclasses import asdict
 
     from foldctx.folding.config import FoldConfig
@@ -98,7 +101,7 @@ def make_method(
     max_length = values.pop("max_length")
     return Method(
         FoldConfig(**values),
-        decoding.preset,
+        decoding.preset or checkpoint.family.preset,
         decoding.overrides(),
         decoding.seed,
         max_length=max_length,
