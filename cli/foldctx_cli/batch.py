@@ -191,6 +191,7 @@ def run_batch(
             decoding.preset,
             overrides,
             decoding.seed,
+            model.rope_scale_to,
         )
         spec = engine.placed(spec)
         checkpoint = spec.checkpoint()

@@ -13,7 +13,7 @@ from rich.table import Table
 from foldctx_cli.console import complain, is_terminal, plain
 from foldctx_cli.report import FAILED, SOME_FAILED
 from foldctx_pipelines.batch.run import Committed, Opened, Summary
-from foldctx_pipelines.batch.work import Cost
+from foldctx_pipelines.batch.work import Cost, Warned
 
 if TYPE_CHECKING:
     from foldctx_pipelines.batch.status import RunStatus, ShardStatus
@@ -83,6 +83,9 @@ class Watch:
                 summary = event
             elif isinstance(event, Cost):
                 self._cost += event
+            elif isinstance(event, Warned):
+                for text in event.texts:
+                    self.warn(f"{event.source}: {text}")
             self._show()
         assert summary is not None
         return summary

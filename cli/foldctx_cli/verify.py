@@ -42,10 +42,9 @@ def verify_model(
     began = time.monotonic()
     loaded = ModelOptions(name, device, dtype, revision, rope_scale_to).load()
 
-    from foldctx.decoding import preset
     from foldctx_pipelines.verify import COUNT, verify, verify_record
 
-    decoder = preset(decoding.preset, **overrides)
+    decoder = decoding.decoder(loaded.info, overrides)
     checks = []
     with Sink(output) as sink:
         with Bar(quiet=output.quiet) as bar:

@@ -10,8 +10,8 @@ from torch import Tensor
 from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Event
 from foldctx.decoding.layout import Layout
-from foldctx.decoding.propose import Proposal
-from foldctx.decoding.row import HostProposal, Row
+from foldctx.decoding.propose import HostProposal, Proposal
+from foldctx.decoding.row import Row
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
 from foldctx.models.forward import Feed

@@ -1,6 +1,6 @@
 """Propose seam: from logits to one token and one confidence per masked position."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -38,8 +38,41 @@ class Proposal:
         return best[:, 0] - best[:, 1]
 
 
+@dataclass(frozen=True, slots=True)
+class HostProposal:
+    """A proposal on the host: `tokens` and `confidence` (m,), and what the stop asked to see."""
+
+    tokens: Tensor
+    confidence: Tensor
+    watched: Mapping[int, Mapping[int, float]]
+    gaps: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request stands before a proposal.
+
+    `sources` are the token runs of its notes and chunks, `written` the generation by offset (None
+    for a mask), `offsets` those that the rows of the logits are for, `ends` the ids that end a text.
+    """
+
+    sources: tuple[tuple[int, ...], ...]
+    written: tuple[int | None, ...]
+    offsets: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
 class Propose(Protocol):
     """Turns a request's logits into a proposal."""
+
+    @property
+    def wants_place(self) -> bool:
+        """Whether `at` looks at its place."""
+        return False
+
+    def at(self, place: Place) -> "Propose":
+        """The proposer of one forward, where what was written matters."""
+        return self
 
     @property
     def branches(self) -> int:

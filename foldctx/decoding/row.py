@@ -1,12 +1,12 @@
 """One request under way: its canvas, caches, generator and counters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from foldctx.decoding.asking import Asked, ask, rows_of
+from foldctx.decoding.asking import Asked, ask
 from foldctx.decoding.attended import Attended
 from foldctx.decoding.cache import CacheState, Reuse
 from foldctx.decoding.canvas import Canvas
@@ -15,30 +15,14 @@ from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Finished, Step, Usage, text_length
 from foldctx.decoding.guidance import Guidance
 from foldctx.decoding.layout import Layout
-from foldctx.decoding.propose import Proposal
+from foldctx.decoding.propose import HostProposal, Place, Proposal
 from foldctx.decoding.requests import check_tokens
 from foldctx.decoding.segments import Fold, Request
+from foldctx.decoding.share import branch_feed, check_window, cost_of
 from foldctx.decoding.stop import Progress, merge_watch
-from foldctx.errors import FoldctxError, WindowError
+from foldctx.errors import FoldctxError
 from foldctx.models.forward import Feed
 from foldctx.models.info import ModelInfo
-
-
-@dataclass(frozen=True, slots=True)
-class HostProposal:
-    """A proposal on the host: `tokens` and `confidence` (m,), and what the stop asked to see."""
-
-    tokens: Tensor
-    confidence: Tensor
-    watched: Mapping[int, Mapping[int, float]]
-    gaps: Mapping[int, float]
-
-
-def _hidden(feed: Feed) -> int:
-    """(Query, key) pairs of fed tokens that blocks hide."""
-    if feed.blocks is None:
-        return 0
-    return int((feed.blocks[None] > feed.blocks[:, None]).sum())
 
 
 class Row:
@@ -127,16 +111,12 @@ class Row:
         self._asked = asked
         others = (cache.plan(layout, self._step) for cache in self._caches[1:branches])
         self._plans = [self._noting(first), *others]
-        feeds = [self._feed(plan, branch) for branch, plan in enumerate(self._plans)]
-        cost = Usage(forwards=1, position_max=layout.position_max)
-        for feed, plan in zip(feeds, self._plans, strict=True):
-            cost += Usage(
-                tokens_fed=len(feed),
-                fed_max=len(feed),
-                keys_attended=len(feed) * plan.keys - _hidden(feed),
-                logit_rows=feed.logit_rows.numel(),
-            )
-        self._check_window(cost)
+        feeds = [
+            branch_feed(self.canvas, layout, plan, asked, branch)
+            for branch, plan in enumerate(self._plans)
+        ]
+        cost = cost_of(layout, feeds, self._plans)
+        check_window(f"request {self.request.id!r}, block {self._block}", cost, self.info)
         self.usage += cost
         return feeds
 
@@ -153,33 +133,6 @@ class Row:
         self._note = Attended(plan.cache, self.layout, plan.rows.start)
         return Reuse(plan.rows, self._note, plan.keys)
 
-    def _feed(self, plan: Reuse, branch: int) -> Feed:
-        layout = self.layout
-        indices = layout.indices[plan.rows]
-        tokens = self.canvas.tokens[indices]
-        if branch:  # the unguided branch sees no prompt
-            tokens = tokens.masked_fill(indices < self.canvas.prompt_length, self.info.mask_id)
-        # A quota may outlast the block's masks; its idle forwards still ask for one row.
-        asked = self._asked.indices
-        wanted = rows_of(layout, asked) if asked.numel() else torch.tensor([layout.behind])
-        positions = layout.positions[plan.rows]
-        blocks = self._blocks(plan)
-        return Feed(tokens, positions, wanted - plan.rows.start, plan.cache, layout.bias, blocks)
-
-    def _blocks(self, plan: Reuse) -> Tensor | None:
-        """The fed tokens' blocks, where some are hidden from others."""
-        if self.layout.blocks is None:
-            return None
-        blocks = self.layout.blocks[plan.rows]
-        return blocks if bool((blocks != blocks[0]).any()) else None
-
-    def _check_window(self, cost: Usage) -> None:
-        if cost.fed_max > self.info.window or cost.position_max >= self.info.window:
-            raise WindowError(
-                f"request {self.request.id!r}, block {self._block}: {cost.fed_max} tokens up to "
-                f"position {cost.position_max} do not fit in the window of {self.info.window}"
-            )
-
     def propose(self, logits: Sequence[Tensor]) -> Proposal:
         """The proposal for all that was asked, from one (m, V) tensor per branch that was fed."""
         for plan in self._plans:
@@ -190,7 +143,21 @@ class Row:
             self._attended[self.layout.indices] = self._note.scores
         asked = self._asked.indices.tolist()
         both = self._guidance.complete([x[: len(asked)] for x in logits], asked)
-        return self.decoder.propose(both, self.info, self._generator)
+        propose = self.decoder.propose
+        if propose.wants_place:
+            propose = propose.at(self._place(asked))
+        return propose(both, self.info, self._generator)
+
+    def _place(self, asked: Sequence[int]) -> Place:
+        prompt = self.canvas.prompt_length
+        kinds = ("memory", "chunk", "notes")
+        generated: list[int] = self.canvas.tokens[prompt:].tolist()
+        return Place(
+            sources=tuple(part.tokens for part in self.request.prompt if part.kind in kinds),
+            written=tuple(None if token == self.info.mask_id else token for token in generated),
+            offsets=tuple(index - prompt for index in asked),
+            ends=self.info.stop_ids,
+        )
 
     def read_watched(self, proposal: Proposal) -> Mapping[int, Mapping[int, float]]:
         """Watched probabilities of what is asked for the first time."""

@@ -43,7 +43,7 @@ class Prompts:
         self.none_text, self.text_prefix = template.none, template.text_prefix
         self.max_questions, self.max_units = template.max_questions, template.max_units
         self.answer_length, self.written_length = template.answer_length, template.written_length
-        self.end_last = template.end_last
+        self.end_last, self.copies = template.end_last, template.copies
         self._cache: dict[str, tuple[int, ...]] = {}
 
     @classmethod
@@ -162,6 +162,21 @@ class Prompts:
                 raise ModelError(f"{self.source}: marker {before.format(k=k)!r} is not one token")
             found[ids[0]] = k
         return found
+
+    @cached_property
+    def labels(self) -> frozenset[int]:
+        """Ids of what stands around notes and units: never a part of their text."""
+        numbers = [(1, k) for k in range(1, self.max_units + 1)]
+        numbers += [(i, 1) for i in range(1, self.max_questions + 1)]
+        return frozenset(
+            token
+            for task in TASKS
+            for item in ("note", "unit")
+            if (task, item) in self._form.items
+            for i, k in numbers
+            for ids in self._around_ids(task, item, i=i, k=k)
+            for token in ids
+        )
 
     def pointed(self, slot: Sequence[int], units: int) -> tuple[int, ...]:
         """Unit numbers (from 0) that a decoded slot names, in the order named; () for none.

@@ -19,6 +19,7 @@ from foldctx.decoding import (
     Step,
     decode,
 )
+from foldctx.decoding.copying import Copying
 from foldctx.decoding.propose import Proposer
 from foldctx.decoding.stop import Stop
 from foldctx.folding.layout import Layout, Question, segments
@@ -111,10 +112,15 @@ class WindowResult:
 
 
 def for_text(decoder: Decoder, prompts: Prompts) -> Decoder:
-    """The decoder for answers and written notes, with the end of text last if the prompts say so."""
-    if not (prompts.end_last and isinstance(decoder.propose, Proposer)):
+    """The decoder for answers and written notes, with what the prompts say of how they are written."""
+    propose = decoder.propose
+    if not isinstance(propose, Proposer):
         return decoder
-    return replace(decoder, propose=replace(decoder.propose, confidence_eos_eot_inf=True))
+    if prompts.copies:
+        return replace(decoder, propose=Copying(propose, prompts.labels, prompts.none_ids[0]))
+    if prompts.end_last:
+        return replace(decoder, propose=replace(propose, confidence_eos_eot_inf=True))
+    return decoder
 
 
 class Reader:

@@ -62,6 +62,7 @@ def effective_config(
         "decoder": decoder.describe(),
         "template": Path(template.source).name,
         "end_last": template.end_last,
+        "copies": template.copies,
     }
 
 

@@ -117,16 +117,17 @@ def begin(*arguments: str | Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
-def long_corpus(folder: Path, count: int) -> Path:
+def long_corpus(folder: Path, count: int, sentences: int = 30) -> Path:
     path = folder / "long.jsonl"
-    rows = [{"id": str(i), "text": SENTENCE * (30 + i % 7)} for i in range(count)]
+    rows = [{"id": str(i), "text": SENTENCE * (sentences + i % 7)} for i in range(count)]
     path.write_bytes(b"\n".join(map(orjson.dumps, rows)))
     return path
 
 
 def wait_for_rows(run_folder: Path, count: int, process: "subprocess.Popen[bytes]") -> None:
+    """Until so many rows are recorded, or the run is over."""
     journal = run_folder / "journal-00001-of-00001.jsonl"
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while time.monotonic() < until and process.poll() is None:
         if journal.exists() and journal.read_bytes().count(b'"attempt"') >= count:
             return

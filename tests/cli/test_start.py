@@ -64,7 +64,10 @@ def test_version(call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["anwser"], ["No such command 'anwser'", "answer, generate, plan, chunk, models, trace"]),
+        (
+            ["anwser"],
+            ["No such command 'anwser'", "answer, generate, plan, chunk, batch, eval, bench"],
+        ),
         (["answer", "--strateggy", "fold"], ["--strateggy", "--strategy", "--skip-threshold"]),
         (["trace", "html"], ["there are show, check"]),
         (["plan", "-q", "x"], ["SOURCE", "foldctx plan --help"]),

@@ -16,7 +16,7 @@ from foldctx.models.tokenizer import Tokenizer
 from foldctx.records import validate
 from foldctx.trace import TraceWriter
 from foldctx_pipelines.answer import Record, answer_jobs
-from foldctx_pipelines.batch import Committed, Cost, Finished, Row, Started, Summary, run
+from foldctx_pipelines.batch import Committed, Cost, Finished, Row, Started, Summary, Warned, run
 from foldctx_pipelines.batch.asks import Ask
 from foldctx_pipelines.batch.documents import DocumentWork
 from foldctx_pipelines.batch.together import Broke, read_together
@@ -205,6 +205,14 @@ def test_what_was_spent_adds_up(make_work: MakeWork) -> None:
     for name in ("windows", "skipped", "tokens_fed"):
         assert getattr(cost, name) == pytest.approx(sum(r["usage"][name] for r in found))
     assert cost.skipped
+
+
+def test_what_is_odd_about_a_source_is_told(make_work: MakeWork) -> None:
+    """A long question whose middle is cut is a warning of its document."""
+    rows = [Row("a", Ask("d", f"{filler(30)} Of beta?", text_of(1)))]
+    events = list(make_work(question_policy="cut")([rows]))
+    (told,) = (event for event in events if isinstance(event, Warned))
+    assert told.source == "d" and "its middle was cut" in told.texts[0]
 
 
 def test_an_interruption_ends_every_reading(make_work: MakeWork) -> None:

@@ -113,6 +113,7 @@ def test_a_driver_that_stops_goes_on_with_the_same_folder(tmp_path: Path) -> Non
     assert not again & recorded and len(again | recorded) == 36
 
 
+@pytest.mark.slow  # Ray tries a while
 def test_workers_that_cannot_begin_end_the_run_with_the_reason(tmp_path: Path) -> None:
     from foldctx_pipelines.batch.ray_engine import RayWork, WorkerError
 

@@ -8,17 +8,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import foldctx
 from foldctx.decoding.tasks import TASKS
 from foldctx.errors import UsageError, WindowError
 from foldctx.models import llada
+from foldctx.models.forward import Feed, forward
 from foldctx.models.load import Model
 from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.harness import __main__ as command
 from foldctx_pipelines.harness.arguments import Arguments, Wanted
 from foldctx_pipelines.harness.texts import Texts
-from tests.models.checkpoints import SPECIALS, write_checkpoint
+from tests.models.checkpoints import DREAM, LLADA2, SPECIALS, write_checkpoint
 
 CHAT_SPECIALS = (*SPECIALS, "<|start_header_id|>", "<|end_header_id|>")
 ROWS = [
@@ -74,6 +76,8 @@ def test_a_conversation_has_its_tokens_and_its_messages_have_none(
     assert loaded.tokenizer.decode(ids, keep_special=True) == expected
     left_open = [*history, {"role": "assistant", "content": "It is"}]
     assert texts.conversation(left_open, generation=False) == context + "It is"
+    prompt, text = texts.pair(context, "It says <|eot_id|>")
+    assert [*prompt, *text][: len(ids)] == ids and eot not in text
 
 
 def test_special_tokens_are_text_outside_of_a_conversation(texts: Texts, loaded: Model) -> None:
@@ -277,6 +281,29 @@ def test_tasks_are_decoded_as_published_side_by_side(folder: Path) -> None:
     assert used["gpqa"]["decoder"]["propose"]["confidence_eos_eot_inf"] is True
     assert used["local"]["decoder"]["propose"]["confidence_eos_eot_inf"] is False
     assert "GPQA" in used["gpqa"]["published"] and used["local"]["published"] is None
+
+
+def test_dream_is_scored_with_its_own_shift(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, base=DREAM)
+    lm = harness_model(pretrained=str(tmp_path), mc_num=4, gen_length=4)
+    assert len(lm.generate_until(asking(("The harbour", {})), disable_tqdm=True)) == 1
+    ((found, _),) = lm.loglikelihood(asking(("The harbour", "!")), disable_tqdm=True)
+    tokens = torch.tensor([*lm.model.tokenizer.encode_text("The harbour"), lm.model.info.mask_id])
+    feed = Feed(tokens, torch.arange(len(tokens)), torch.tensor([len(tokens) - 2]))
+    (logits,) = forward(lm.model.transformer, [feed])  # the row before predicts the last token
+    (wanted,) = lm.model.tokenizer.encode_text("!")
+    assert found == pytest.approx(float(logits[0].log_softmax(-1)[wanted]), rel=1e-5)
+
+
+def test_block_causal_models_generate_and_are_not_scored(tmp_path: Path) -> None:
+    specials = ("<|mask|>", "<|endoftext|>", "<|role_end|>")
+    write_checkpoint(tmp_path, base=LLADA2, specials=specials, mask_token_id=0, eos_token_id=1)
+    lm = harness_model(pretrained=str(tmp_path))
+    (text,) = lm.generate_until(asking(("The harbour", {"max_gen_toks": 4})), disable_tqdm=True)
+    assert isinstance(text, str)
+    assert lm.get_model_info()["foldctx_generation"][""]["decoder"]["preset"] == "block"
+    with pytest.raises(UsageError, match="block-causal"):
+        lm.loglikelihood(asking(("The harbour", "!")))
 
 
 def test_what_the_model_cannot_do_is_said_before_it_starts(folder: Path) -> None:

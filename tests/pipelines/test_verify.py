@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 import foldctx
 from foldctx.decoding import preset
 from foldctx.documents.sentences import sentences
+from foldctx.models.checkpoint import EMBEDDED_FOLDER
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
 from foldctx.models.tokenizer import Tokenizer
@@ -20,6 +22,7 @@ from foldctx_pipelines.verify import COUNT, Check, verify, verify_record
 from foldctx_pipelines.verify.decoding import check_prompt, compare
 from foldctx_pipelines.verify.needle import NEEDLES, check_needle, haystack
 from foldctx_pipelines.verify.tokens import check_ids, check_template, check_tokenizer
+from tests.models.checkpoints import LLADA2, write_checkpoint
 
 DECODER = preset("elastic")
 
@@ -76,16 +79,10 @@ def test_an_id_that_text_can_produce_fails(reader: Model) -> None:
 
 
 def test_a_tokenizer_that_loses_text_fails(reader: Model) -> None:
-    damaged = Damaged(foldctx_reader_folder())
+    damaged = Damaged(EMBEDDED_FOLDER)
     check = check_tokenizer(Altered(reader, tokenizer=damaged))  # type: ignore[arg-type]
     assert check.status == "failed" and "comes back as" in check.found
     assert check_tokenizer(reader).status == "passed"
-
-
-def foldctx_reader_folder() -> Any:
-    from foldctx.models.checkpoint import EMBEDDED_FOLDER
-
-    return EMBEDDED_FOLDER
 
 
 def test_special_tokens_that_a_message_can_speak_fail(reader: Model) -> None:
@@ -95,7 +92,7 @@ def test_special_tokens_that_a_message_can_speak_fail(reader: Model) -> None:
         def encode_text(self, text: str) -> list[int]:
             return self.encode_template(text)
 
-    opened = Altered(reader, tokenizer=Open(foldctx_reader_folder()))
+    opened = Altered(reader, tokenizer=Open(EMBEDDED_FOLDER))
     assert "encoded as the special token" in check_tokenizer(opened).found  # type: ignore[arg-type]
     assert check_template(reader).status == "passed"
 
@@ -127,6 +124,16 @@ def test_agreement_counts_equal_tokens_only(reader: Model) -> None:
     agrees, fast = compare(reader, replace(preset("exact", stop="eos"), name="twin"))
     assert agrees.measured["agreement"] == 1.0 and agrees.status == "information"
     assert fast.measured["text_tokens"]["twin"] == agrees.measured["tokens"]
+
+
+def test_a_block_causal_model_is_compared_in_its_own_blocks(tmp_path: Path) -> None:
+    """Its cache is exact, so that one token a forward is the exact sampler itself."""
+    specials = ("<|mask|>", "<|endoftext|>", "<|role_end|>")
+    fields = {"mask_token_id": 0, "eos_token_id": 1, "max_position_embeddings": 512}
+    write_checkpoint(tmp_path, base=LLADA2, specials=specials, **fields)
+    agrees, _ = compare(foldctx.load(tmp_path), preset("block", commit="quota"))
+    assert agrees.measured["agreement"] == 1.0
+    assert agrees.measured["tokens_fed"]["block"] < agrees.measured["tokens_fed"]["exact"]
 
 
 def test_facts_that_are_not_found_fail(reader: Model) -> None:

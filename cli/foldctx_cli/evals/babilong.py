@@ -48,13 +48,13 @@ def run(
     from foldctx_pipelines.benchmarks import babilong
     from foldctx_pipelines.benchmarks.sample import file_digest
 
-    method = make_method(reading, decoding)
     files = babilong.task_files(source)
     if missing := [name for name in task or () if name not in files]:
         raise UsageError(f"task {missing[0]!r}: {source} has {', '.join(files)}")
     files = {name: path for name, path in files.items() if not task or name in task}
     text = read_document(making.book).text
     checkpoint = read_checkpoint(model.model, revision=model.revision, window=reading.window)
+    method = make_method(reading, decoding, checkpoint)
     made = babilong.generate(
         files,
         making.length,

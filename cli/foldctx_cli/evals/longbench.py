@@ -57,7 +57,6 @@ def run(
     from foldctx_pipelines.benchmarks import longbench
 
     settings = longbench.protocols()[rules.protocol]
-    method = make_method(reading, decoding, settings)
     samples = longbench.load(
         source,
         task or (),
@@ -67,6 +66,7 @@ def run(
         limit=rules.limit,
     )
     checkpoint = read_checkpoint(model.model, revision=model.revision, window=reading.window)
+    method = make_method(reading, decoding, checkpoint, settings)
 
     from foldctx_pipelines.benchmarks.running import Benchmark
     from foldctx_pipelines.benchmarks.sample import file_digest

@@ -30,11 +30,12 @@ def run(
     from foldctx_pipelines.benchmarks.answering import TRUNCATE, Method
 
     config = FoldConfig(strategy=TRUNCATE)
-    method = Method(config, decoding.preset, decoding.overrides(), decoding.seed)
     samples = longwriter.load(
         prompts, standard_input(), tokens_per_word=tokens_per_word, limit=limit
     )
     checkpoint = read_checkpoint(model.model, revision=model.revision)
+    preset = decoding.preset or checkpoint.family.preset
+    method = Method(config, preset, decoding.overrides(), decoding.seed)
 
     from foldctx_pipelines.benchmarks.running import Benchmark
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from foldctx.folding.config import QuestionPolicy
 from foldctx_cli.options import (
     OUTPUT,
     READING,
@@ -36,7 +37,11 @@ class BenchmarkReading(ReadingOptions):
     """Reading as benchmarks want it: long questions are cut, and an unsure answer is given."""
 
     question_policy: Annotated[
-        str, typer.Option(help="With long questions: error, cut.", rich_help_panel=READING)
+        str,
+        typer.Option(
+            help=f"With long questions: {', '.join(get_args(QuestionPolicy))}.",
+            rich_help_panel=READING,
+        ),
     ] = "cut"
     abstain_threshold: Annotated[
         float | None,
@@ -81,9 +86,12 @@ class RunFolderOptions:
 
 
 def make_method(
-    reading: BenchmarkReading, decoding: DecodingOptions, protocol: Mapping[str, Any] | None = None
+    reading: BenchmarkReading,
+    decoding: DecodingOptions,
+    checkpoint: "Checkpoint",
+    protocol: Mapping[str, Any] | None = None,
 ) -> "Method":
-    """The method that options and a protocol's settings describe."""
+    """The method that options and a protocol's settings describe, for a model."""
     from dataclasses import asdict
 
     from foldctx.folding.config import FoldConfig
@@ -93,7 +101,7 @@ def make_method(
     max_length = values.pop("max_length")
     return Method(
         FoldConfig(**values),
-        decoding.preset,
+        decoding.preset or checkpoint.family.preset,
         decoding.overrides(),
         decoding.seed,
         max_length=max_length,

@@ -46,7 +46,6 @@ def run(
     from foldctx_pipelines.benchmarks import ruler
     from foldctx_pipelines.benchmarks.sample import file_digest
 
-    method = make_method(reading, decoding)
     material = ruler.Material.read(making.text, making.squad, making.hotpotqa)
     names = task or ruler.available(material)
     if missing := [name for name in ruler.tasks() if not task and name not in names]:
@@ -54,6 +53,7 @@ def run(
             "warning", f"left out for want of --text, --squad or --hotpotqa: {', '.join(missing)}"
         )
     checkpoint = read_checkpoint(model.model, revision=model.revision, window=reading.window)
+    method = make_method(reading, decoding, checkpoint)
     samples = ruler.generate(
         names,
         making.length,

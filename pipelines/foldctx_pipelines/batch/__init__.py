@@ -6,7 +6,7 @@ from foldctx_pipelines.batch.rows import Row, Shard, by_key
 from foldctx_pipelines.batch.run import Committed, Opened, RunOptions, Summary, run
 from foldctx_pipelines.batch.store import records_of
 from foldctx_pipelines.batch.tally import Tally
-from foldctx_pipelines.batch.work import Cost, Finished, Started, Work, each, failed
+from foldctx_pipelines.batch.work import Cost, Finished, Started, Warned, Work, each, failed
 
 __all__ = [
     "Committed",
@@ -21,6 +21,7 @@ __all__ = [
     "Started",
     "Summary",
     "Tally",
+    "Warned",
     "Work",
     "by_key",
     "differences",

@@ -20,7 +20,7 @@ from foldctx_pipelines.answer import make_record, stamp
 from foldctx_pipelines.batch.asks import Ask
 from foldctx_pipelines.batch.rows import Row, by_key
 from foldctx_pipelines.batch.together import Broke, read_together
-from foldctx_pipelines.batch.work import Cost, Finished, Record, Started, failed
+from foldctx_pipelines.batch.work import Cost, Finished, Record, Started, Warned, failed
 
 # What is wrong with a row itself; anything else may be the fault of what it shared a forward with.
 _ITS_OWN = (DocumentError, UsageError, WindowError)
@@ -113,8 +113,8 @@ class _Job:
             for event in answer_session(session):
                 if isinstance(event, Answer):
                     answers[event.question] = event
-                elif cost := _cost(event):
-                    yield cost
+                else:
+                    yield from _told(event)
         except _ITS_OWN as error:
             yield _failures(self.rows, error)
             return
@@ -126,11 +126,15 @@ class _Job:
         return make_record(self.work.stamp, answer, id=row.id, source=ask.source, started=began)
 
 
-def _cost(event: Happened) -> Cost | None:
+def _told(event: Happened) -> Iterator[Cost | Warned]:
+    """What whoever watches the run is told of an event."""
     if event.event == "window":
         read = event.fields["kind"] == "read"
-        return Cost(windows=int(read), tokens_fed=event.fields["tokens_fed"])
-    return Cost(skipped=1) if event.event == "skip" else None
+        yield Cost(windows=int(read), tokens_fed=event.fields["tokens_fed"])
+    elif event.event == "skip":
+        yield Cost(skipped=1)
+    elif event.event == "document" and event.fields["warnings"]:
+        yield Warned(event.fields["source"], tuple(event.fields["warnings"]))
 
 
 def _failures(rows: Sequence[Row], error: Exception) -> Finished:

@@ -22,7 +22,7 @@ from foldctx.errors import FoldctxError, UsageError
 from foldctx.records import dumps
 from foldctx_pipelines.batch.asks import Ask
 from foldctx_pipelines.batch.rows import Row, by_key
-from foldctx_pipelines.batch.work import Cost, Finished, Started, Work, failed
+from foldctx_pipelines.batch.work import Cost, Finished, Started, Warned, Work, failed
 
 _TRIES_ALONE = 2
 _TASKS_PER_ACTOR = 2
@@ -90,12 +90,13 @@ class RayWork:
         order = iter(list(waiting))
         yield from _start(order, waiting, flying, most)
         for batch in self._batches(list(waiting.items()), together):
-            for name, records, cost in zip(
-                batch["name"], batch["records"], batch["cost"], strict=True
-            ):
+            columns = (batch["name"], batch["records"], batch["told"])
+            for name, records, told in zip(*columns, strict=True):
                 waiting.pop(str(name), None)
                 flying.discard(str(name))
-                yield Cost(*orjson.loads(cost))
+                cost, *warnings = orjson.loads(told)
+                yield Cost(*cost)
+                yield from (Warned(source, tuple(texts)) for source, texts in warnings)
                 yield Finished(tuple(orjson.loads(records)))
             yield from _start(order, waiting, flying, most)
 
@@ -172,22 +173,25 @@ class _Reader:
         }
         owner = {row.id: name for name, rows in groups.items() for row in rows}
         made: dict[str, list[Mapping[str, Any]]] = {name: [] for name in groups}
-        cost = Cost()
+        cost, warned = Cost(), list[Any]()
         for event in self._work([[row for rows in groups.values() for row in rows]]):
             if isinstance(event, Finished):
                 for record in event.records:
                     made[owner[str(record["id"])]].append(record)
             elif isinstance(event, Cost):
                 cost += event
-        spent = [orjson.dumps([cost.windows, cost.skipped, cost.tokens_fed])]
-        spent += [orjson.dumps([0, 0, 0])] * (len(groups) - 1)
+            elif isinstance(event, Warned):
+                warned.append([event.source, event.texts])
+        # Of the whole batch, and told with its first group.
+        told = [orjson.dumps([astuple(cost), *warned])]
+        told += [orjson.dumps([astuple(Cost())])] * (len(groups) - 1)
         return {
             "name": np.array(list(groups), dtype=object),
             "records": np.array(
                 [b"[" + b",".join(dumps(r) for r in rows) + b"]" for rows in made.values()],
                 dtype=object,
             ),
-            "cost": np.array(spent, dtype=object),
+            "told": np.array(told, dtype=object),
         }
 
 

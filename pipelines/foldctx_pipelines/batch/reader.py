@@ -17,6 +17,7 @@ from foldctx.decoding import Decoder, preset
 from foldctx.documents import text_document
 from foldctx.folding.answering import answer_session
 from foldctx.folding.config import FoldConfig
+from foldctx.models import FAMILIES
 from foldctx.models.build import choose_device, choose_dtype
 from foldctx.models.checkpoint import Checkpoint, read_checkpoint
 from foldctx.models.load import check_placement, load_checkpoint
@@ -28,30 +29,37 @@ from foldctx_pipelines.batch.work import Work
 
 @dataclass(frozen=True, slots=True)
 class ReaderSpec:
-    """Which model reads, how, and with which decoder."""
+    """Which model reads, how, and with which decoder; a preset of None is the model's own."""
 
     config: FoldConfig
     model: str = "embedded"
     device: str = "auto"
     dtype: str = "auto"
     revision: str | None = None
-    preset: str = "elastic"
+    preset: str | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    rope_scale_to: int | None = None
 
-    def decoder(self) -> Decoder:
-        """The preset with its changed options."""
-        return preset(self.preset, **self.overrides)
+    def decoder(self, checkpoint: Checkpoint) -> Decoder:
+        """The preset, or that of the model's family, with its changed options."""
+        name = self.preset or FAMILIES[checkpoint.info.family].preset
+        return preset(name, **self.overrides)
 
     def checkpoint(self) -> Checkpoint:
         """The model without its tensors. Raises UsageError and ModelError where it cannot serve."""
         check_placement(self.device, self.dtype)
-        return read_checkpoint(self.model, revision=self.revision, window=self.config.window)
+        return read_checkpoint(
+            self.model,
+            revision=self.revision,
+            window=self.config.window,
+            rope_scale_to=self.rope_scale_to,
+        )
 
     def check(self, checkpoint: Checkpoint) -> None:
         """Raises UsageError or WindowError for options that no document can be read with."""
         probe = text_document("probe", "Nothing is read here.")
-        decoder = self.decoder()
+        decoder = self.decoder(checkpoint)
         session = open_plan(checkpoint, probe, ["What?"], config=self.config, decoder=decoder)
         next(answer_session(session))
 
@@ -62,18 +70,19 @@ class ReaderSpec:
         """
         # Another machine may have the device: here only its kind is asked for.
         device = choose_device("auto") if self.device == "auto" else torch.device(self.device)
-        dtype = choose_dtype(self.dtype, device)
+        dtype, decoder = choose_dtype(self.dtype, device), self.decoder(checkpoint)
         return {
             "model": {
                 "weights_sha256": checkpoint.info.weights_sha256,
                 "revision": checkpoint.info.revision,
+                "rope_scale_to": self.rope_scale_to,
                 "dtype": str(dtype).removeprefix("torch."),
             },
             "tokenizer": checkpoint.tokenizer.sha256,
             "prompts": sha256(checkpoint.prompts_source.read_bytes()).hexdigest(),
             "config": {
-                "preset": self.preset,
-                **effective_config(checkpoint, self.config, self.decoder()),
+                "preset": decoder.name,
+                **effective_config(checkpoint, self.config, decoder),
                 "seed": self.seed,
             },
             "code": foldctx.__version__,
@@ -83,7 +92,7 @@ class ReaderSpec:
         """The work itself, with the model loaded."""
         found = checkpoint or self.checkpoint()
         model = load_checkpoint(found, device=self.device, dtype=self.dtype)
-        return DocumentWork(model, self.config, self.decoder(), self.seed)
+        return DocumentWork(model, self.config, self.decoder(found), self.seed)
 
     def local(self, checkpoint: Checkpoint) -> Work:
         """Work in this process; the model is loaded when there is a row for it."""

@@ -41,6 +41,14 @@ class Cost:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """What is odd about a source, such as a scanned page without text."""
+
+    source: str
+    texts: tuple[str, ...]
+
+
 class Work(Protocol):
     """Maps rows to records. A record carries its row's id; records may come in any order.
 

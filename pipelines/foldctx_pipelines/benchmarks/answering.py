@@ -16,6 +16,8 @@ from foldctx.folding.config import FoldConfig, Limits
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Session, Setup
 from foldctx.folding.template import read_template
+from foldctx.models import family
+from foldctx.models.families import FAMILIES
 from foldctx.models.forward import Feed
 from foldctx.models.info import ModelInfo
 from foldctx.models.load import Model
@@ -26,7 +28,7 @@ from foldctx_pipelines.prompts import check_chat, make_prompt, prompt_segments
 SAMPLE_SCHEMA = "foldctx.sample/1"
 TRUNCATE: Literal["truncate"] = "truncate"
 
-Chat = Literal["by task", "always", "never"]
+Chat = Literal["by task", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,10 @@ class Method:
 
     def decoder(self, max_gen: int) -> Decoder:
         """The decoder for an output of `max_gen` tokens; what was set by hand wins."""
-        options: dict[str, Any] = {}
-        if self.block_length is not None:
+        known, options = preset_options(self.preset), dict[str, Any]()
+        if self.block_length is not None and "block_length" in known:
             options["block_length"] = self.block_length
-        if self.steps is not None and "steps" in preset_options(self.preset):
+        if self.steps is not None and "steps" in known:
             options["steps"] = min(self.steps, max_gen)
         return preset(self.preset, **{**options, **self.overrides})
 
@@ -85,7 +87,8 @@ class Answerer:
         self._calibration = calibration
         self._template = read_template(model.prompts_source)
         self._max_length = max_length or (lambda window, gen: max(window - gen, window // 2))
-        self.can_chat = check_chat(model.tokenizer, None)
+        form = FAMILIES[model.info.family].chat
+        self._form = form if check_chat(model.tokenizer, form, None) else None
 
     def record(self, sample: Sample, predictor: Predictor | None = None) -> dict[str, Any]:
         """The record of one sample: a response, or an error record with the same id and task.
@@ -125,7 +128,7 @@ class Answerer:
         length = method.gen_length(sample.max_gen)
         prefix = tokenizer.encode_text(sample.answer_prefix) if sample.answer_prefix else []
         text, whole, kept = self._cut(sample, length, len(prefix))
-        prompt = prompt_segments(make_prompt(text, sample.id), tokenizer, chat=self._chats(sample))
+        prompt = prompt_segments(make_prompt(text, sample.id), tokenizer, self._chat(sample))
         if prefix:
             prompt = (*prompt, Segment("template", tuple(prefix)))
         info = replace(self.model.info, window=self.limits.window)
@@ -147,17 +150,16 @@ class Answerer:
             },
         }
 
-    def _chats(self, sample: Sample) -> bool:
-        wanted = self.method.chat == "always" or (self.method.chat == "by task" and sample.chat)
-        return wanted and self.can_chat
+    def _chat(self, sample: Sample) -> family.Chat | None:
+        return self._form if self.method.chat == "always" or sample.chat else None
 
     def _cut(self, sample: Sample, length: int, prefix: int) -> tuple[str, int, int]:
         """The prompt with its middle cut out, as LongBench does it; tokens before and after."""
         tokenizer = self.model.tokenizer
         ids = tokenizer.encode_text(sample.prompt)
         frame = 0
-        if self._chats(sample):
-            around = prompt_segments(make_prompt("x", sample.id), tokenizer, chat=True)
+        if chat := self._chat(sample):
+            around = prompt_segments(make_prompt("x", sample.id), tokenizer, chat)
             frame = sum(len(part) for part in around if part.kind == "template")
         window = self.limits.window
         room = max(window - length, window // 2) - frame - prefix

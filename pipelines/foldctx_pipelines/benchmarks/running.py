@@ -114,7 +114,8 @@ def _alone(broke: Broke, answerer: Answerer) -> Iterator[object]:
 def describe(method: Method, checkpoint: Checkpoint, limits: Limits) -> dict[str, Any]:
     """All that decides an answer beside its sample."""
     info, config = checkpoint.info, method.config
-    chat = method.chat if check_chat(checkpoint.tokenizer, None) else "never: it knows no turns"
+    knows = check_chat(checkpoint.tokenizer, checkpoint.family.chat, None)
+    chat = method.chat if knows else "never: it knows no turns"
     cut = {"chat": chat, "max_length": method.max_length or "by window"}
     reading = {**config.describe(), **asdict(limits)}
     if config.strategy == TRUNCATE:

@@ -1,7 +1,7 @@
 """What the harness says: `--model_args` of a run, and the `generation_kwargs` of its tasks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from foldctx.decoding.presets import DEFAULT_PRESET, check_preset, preset_options
@@ -34,16 +34,17 @@ _HARNESS_DEVICE = "cuda:0"
 class Arguments:
     """The model's arguments; what is none of them is an option of the preset.
 
-    `gen_length` decodes so many tokens whatever the task asks for. `mc_num`, `mc_batch` are the
-    draws of a likelihood and their stratification; `cfg_scale` guides likelihoods, and generation
-    where the preset takes it; `check_greedy` also finds out whether a continuation would be written.
-    `batch_size` feeds share a forward. `task` takes length and options as LLaDA publishes them (see
-    `foldctx.decoding.tasks`): those under this name, or with "auto" those under the name of the
-    harness's task, where there are any; what the run itself says wins. Raises UsageError for values that cannot be used.
+    Without a `preset` that of the model's family is used (see `named`). `gen_length` decodes so many
+    tokens whatever the task asks for. `mc_num`, `mc_batch` are the draws of a likelihood and their
+    stratification; `cfg_scale` guides likelihoods, and generation where the preset takes it;
+    `check_greedy` also finds out whether a continuation would be written. `batch_size` feeds share a
+    forward. `task` takes length and options as LLaDA publishes them (see `foldctx.decoding.tasks`):
+    those under this name, or with "auto" those under the name of the harness's task, where there are
+    any; what the run itself says wins. Raises UsageError for values that cannot be used.
     """
 
     pretrained: str = "embedded"
-    preset: str = DEFAULT_PRESET
+    preset: str | None = None
     gen_length: int | None = None
     task: str | None = None
     seed: int = 0
@@ -61,7 +62,7 @@ class Arguments:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_preset(self.preset, self.options)
+        check_preset(self.preset or DEFAULT_PRESET, self.options)
         if self.task not in (None, _BY_NAME):
             task(str(self.task))
         if self.gen_length is not None and self.gen_length < 1:
@@ -78,6 +79,10 @@ class Arguments:
         known = {item.name for item in fields(cls)} - {"options"}
         own = {key: value for key, value in said.items() if key in known}
         return cls(**own, options={key: value for key, value in said.items() if key not in known})
+
+    def named(self, preset: str) -> Self:
+        """With this preset where none was asked for."""
+        return replace(self, preset=self.preset or preset)
 
     @property
     def rows(self) -> int:
@@ -101,17 +106,18 @@ class Arguments:
         `published` names a setting whose options come first. Raises UsageError where the preset has
         no such option.
         """
+        name = self.preset or DEFAULT_PRESET
         options = {**(task(published).options if published else {}), **self.options}
         if self.cfg_scale > 0:
             options["cfg_scale"] = self.cfg_scale
-        if temperature > 0 and "temperature" in preset_options(self.preset):
+        if temperature > 0 and "temperature" in preset_options(name):
             options.setdefault("temperature", temperature)
         elif temperature > 0:
             raise UsageError(
-                f"the task draws with temperature {temperature}, which preset {self.preset} does not "
+                f"the task draws with temperature {temperature}, which preset {name} does not "
                 "take; choose another, or pass --gen_kwargs do_sample=False"
             )
-        check_preset(self.preset, options)
+        check_preset(name, options)
         return options
 
 

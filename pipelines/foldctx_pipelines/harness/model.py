@@ -42,9 +42,8 @@ class FoldctxLM(LM):
     def __init__(self, **given: Any) -> None:
         """Load the model. Raises FoldctxError subclasses for what cannot be used."""
         super().__init__()
-        self.arguments = a = Arguments.of(given)
+        a = Arguments.of(given)
         self._how = MonteCarlo(a.mc_num, min(a.mc_batch, a.mc_num), a.cfg_scale)
-        self._decoder()  # options that cannot be used are told before anything is loaded
         self._generated: dict[str, dict[str, Any]] = {}
         self.model = load_model(
             a.pretrained,
@@ -55,6 +54,8 @@ class FoldctxLM(LM):
             rope_scale_to=a.rope_scale_to,
         )
         info = self.model.info
+        self.arguments = a.named(FAMILIES[info.family].preset)
+        self._decoder()
         prefix = info.eos_id if info.bos_id is None else info.bos_id
         self._chat = FAMILIES[info.family].chat
         self._texts = Texts(self.model.tokenizer, self._chat, prefix)
@@ -62,7 +63,7 @@ class FoldctxLM(LM):
 
     def _decoder(self, temperature: float = 0.0, published: str | None = None) -> Decoder:
         options = self.arguments.preset_options(temperature, published)
-        return preset(self.arguments.preset, **options)
+        return preset(str(self.arguments.preset), **options)
 
     @property
     def tokenizer_name(self) -> str:

@@ -44,7 +44,7 @@ class Texts:
 
     def encode(self, context: str) -> list[int]:
         """Ids of a context; special tokens are recognised in those of a conversation only."""
-        if not (self._ids and context.startswith(self._opening)):
+        if not self._is_conversation(context):
             return self._tokenizer.encode_text(context)
         ids: list[int] = []
         for number, part in enumerate(self._special.split(context)):
@@ -53,6 +53,9 @@ class Texts:
             else:
                 ids += self._tokenizer.encode_text(part.replace(_APART, ""))
         return ids
+
+    def _is_conversation(self, context: str) -> bool:
+        return bool(self._ids) and context.startswith(self._opening)
 
     def prompt(self, context: str) -> tuple[int, ...]:
         """Ids of a context, or of what stands for an empty one."""
@@ -64,6 +67,7 @@ class Texts:
         White space at the end of the context goes to the continuation first, as the harness does.
         """
         kept = context.rstrip()
-        whole = self.encode(context + continuation)
+        said = self._apart(continuation) if self._is_conversation(context) else continuation
+        whole = self.encode(context + said)
         cut = len(self.encode(kept))
         return tuple(whole[:cut]) or (self._prefix,), tuple(whole[cut:])

@@ -35,12 +35,12 @@ STAGES = (
     Stage(
         steps=3500,
         length=256,
-        rows=18,
+        rows=12,
         questions=8,
-        answer_length=112,
-        answer_rows=36,
+        answer_length=104,
+        answer_rows=60,
         long_share=0.5,
-        story_share=0.2,
+        story_share=0.12,
     ),
 )
 Precision = Literal["bfloat16", "float32"]
@@ -158,10 +158,7 @@ def _start(
 ) -> Transformer:
     """The model before its first step: the circuits, or the weights of a model folder."""
     if start is not None:
-        network = load_model(start, device="cpu", dtype="float32").transformer
-        if not isinstance(network, Transformer):
-            raise UsageError(f"{start}: the recipe trains LLaDA checkpoints, and this is none")
-        return network.requires_grad_(True)
+        return load_model(start, device="cpu", dtype="float32").transformer.requires_grad_(True)
     model = Transformer(DIMS)
     vocabulary = json.loads((run / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)

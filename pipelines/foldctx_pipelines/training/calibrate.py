@@ -115,7 +115,12 @@ def _answered(model: Model, window: Window, world: World) -> Row:
     target = wanted[start:]
     target = target[: target.index(world.eos_id)]
     assert first >= start
-    prompt = (Segment("template", tuple(window.ids[:start])),)
+    memory = window.ids.index(world.tokenizer.token_id("<|memory|>")) + 1
+    prompt = (
+        Segment("template", tuple(window.ids[:memory])),
+        Segment("memory", tuple(window.ids[memory : start - 1])),
+        Segment("template", tuple(window.ids[start - 1 : start])),
+    )
     decoded = decode_one(
         model,
         Request("0", prompt, world.prompts.answer_length),

@@ -94,11 +94,19 @@ def check_prompt(model: Model, decoder: Decoder, seed: int = 0) -> Check:
     return Check.of("prompt", demand, problems, f"{needle.question} {text:.80}", measured)
 
 
+def _exact(model: Model, decoder: Decoder) -> Decoder:
+    """One token a forward and no cache, in the preset's blocks."""
+    if model.info.block_grid is None:
+        return preset("exact", block_length=decoder.block_length)
+    # A block-causal model is fed no masks behind the block.
+    return preset("block", cache="none", commit="quota", block_length=decoder.block_length)
+
+
 def compare(model: Model, decoder: Decoder, seed: int = 0) -> tuple[Check, Check]:
     """The preset beside the exact sampler on the same prompts: agreement, and speed."""
     prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
     asked = requests(model, prompts, seed)
-    plain = preset("exact", block_length=decoder.block_length)
+    plain = _exact(model, decoder)
     exact, chosen = (
         sample(model, for_text(replace(one, stop=decoder.stop), prompts), asked)
         for one in (plain, decoder)
