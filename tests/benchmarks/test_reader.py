@@ -28,14 +28,8 @@ from foldctx_pipelines.benchmarks.reader.cases import (
     plan,
 )
 from foldctx_pipelines.benchmarks.reader.haystack import Haystack
-from foldctx_pipelines.benchmarks.reader.scores import (
-    KINDS,
-    Rate,
-    failures,
-    is_right,
-    markdown,
-    tabulate,
-)
+from foldctx_pipelines.benchmarks.reader.scores import KINDS, Rate, failures, is_right
+from foldctx_pipelines.benchmarks.reader.table import markdown, tabulate
 from foldctx_pipelines.training.facts import load_banks
 from tests.folding.toys import Toy, make_tokenizer
 

@@ -7,18 +7,15 @@ from dataclasses import replace
 import pytest
 
 from foldctx_pipelines.training import stories
+from foldctx_pipelines.training.chapters import Habit, draw_tale, read_chunk, worth_keeping
 from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.stories import (
-    Habit,
-    draw_tale,
-    read_chunk,
     reading_window,
     recall_window,
     story_answer,
     story_read,
     story_reading,
     story_recall,
-    worth_keeping,
 )
 
 

@@ -128,7 +128,6 @@ def _evaluate(
     outcome: Outcome,
     form: OutputOptions,
 ) -> int:
-    from foldctx.decoding import preset
     from foldctx_cli.console import Bar, Sink, complain, plain
     from foldctx_pipelines.batch import Committed, Opened, RunOptions, Summary
     from foldctx_pipelines.benchmarks.reader.run import read_result, run_reader
@@ -138,7 +137,7 @@ def _evaluate(
         folder,
         checkpoint,
         model.load,
-        preset(decoding.preset, **decoding.overrides()),
+        decoding.decoder(checkpoint.info, decoding.overrides()),
         RunOptions(retry_failed=outcome.retry_failed, commit_rows=1),
     )
     failed = total = 0

@@ -8,27 +8,24 @@ rest is for another look at the same chunk (`Habit.looks`), or is lost.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from foldctx_pipelines.training.babi import SHORTEST, TASKS, draw_story
-from foldctx_pipelines.training.facts import Bank
-from foldctx_pipelines.training.needles import draw_needles, draw_variables
+from foldctx_pipelines.training.chapters import (
+    Habit,
+    Text,
+    carried,
+    cut_chunks,
+    draw_text,
+    latest,
+    point,
+)
 from foldctx_pipelines.training.sources import Ids, World, filler_sentences
-from foldctx_pipelines.training.tales import Ask, Split, Tale, dress
+from foldctx_pipelines.training.tales import Split
 from foldctx_pipelines.training.tasks import Window, answer_canvas, span_marks, unit_marks
-from foldctx_pipelines.training.updates import draw_update
 
 _LEAST_FILLER = 12  # tokens of prose in every chunk, which take up what is left to the token
 _FIRST, _FURTHER, _REST = 1.0, 0.8, 0.3  # weights: first slot, further pointers, ends
-
-
-@dataclass(frozen=True, slots=True)
-class Habit:
-    """How the pipeline reads: the most looks at a chunk, one more while its slots are full."""
-
-    looks: int = 1
-    memory_tokens: int = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,59 +51,6 @@ class Recall:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A tale in one document: its lines in tokens, and the questions asked of it."""
-
-    tale: Tale
-    lines: tuple[Ids, ...]
-    asks: tuple[Ask, ...]
-
-
-def draw_tale(rng: random.Random, bank: Bank, split: Split = "train") -> Tale:
-    """A tale of any kind, in the published words or in those of the split (`bank` is its own)."""
-    form = rng.random()
-    if form < 0.33:
-        return draw_needles(rng, split, queries=rng.choice((1, 1, 1, 2, 3)))
-    if form < 0.38:
-        return draw_variables(rng, split)
-    if form < 0.48:
-        return draw_update(rng, bank)
-    task = rng.choices(TASKS, (20, 30, 25, 10, 15))[0]
-    words = "published" if rng.random() < 0.5 else split
-    # short stories teach as much about one event as long ones, and cost less
-    length = None if task == "babi4" or rng.random() < 0.4 else SHORTEST[task] + rng.randrange(12)
-    return draw_story(rng, task, words, split=split, length=length)
-
-
-def worth_keeping(ask: Ask, notes: Iterable[int], chunk: Iterable[int]) -> list[int]:
-    """Lines of a chunk that belong into the memory beside these notes, the most useful first."""
-    held, here = set(notes), set(chunk)
-    return [n for n in ask.keep(sorted(held | here)) if n in here and n not in held]
-
-
-def point(
-    ask: Ask, notes: Iterable[int], chunk: Iterable[int], slots: int, looks: int = 1
-) -> list[int]:
-    """The lines that one look at a chunk points at, in the order of the text."""
-    found = worth_keeping(ask, notes, chunk)
-    return sorted(found[:slots]) if looks == 1 else sorted(found)[:slots]
-
-
-def read_chunk(
-    ask: Ask, notes: Sequence[int], chunk: Sequence[int], slots: int, looks: int
-) -> list[int]:
-    """The notes after a chunk was read with so many slots and looks, in the order of the text."""
-    held, left = list(notes), list(chunk)
-    for _ in range(looks):
-        found = point(ask, held, left, slots, looks)
-        held += found
-        if len(found) < slots:
-            break
-        left = [n for n in left if n > found[-1]]
-    return sorted(held)
-
-
 def story_reading(
     rng: random.Random,
     world: World,
@@ -119,7 +63,7 @@ def story_reading(
     """A window of exactly `length` tokens out of the reading of a tale."""
     habit = habit or Habit()
     while True:
-        text = _draw_text(rng, world, split, questions)
+        text = draw_text(rng, world, split, questions)
         asked = world.encode([ask.question for ask in text.asks])
         canvas = world.prompts.canvas(len(asked))
         frame = world.prompts.frame("read", asked) + canvas.length
@@ -128,10 +72,10 @@ def story_reading(
         if room > max(len(ids) for ids in text.lines):
             break
     slots = len(canvas.slots[0])
-    chunks = _chunks(rng, text, room, world.prompts.max_units - 8)
+    chunks = cut_chunks(rng, text, room, world.prompts.max_units - 8)
     at = rng.randrange(len(chunks))
     notes = [
-        _memory(text, ask, chunks[:at], slots, habit, share // len(asked)) for ask in text.asks
+        carried(text, ask, chunks[:at], slots, habit, share // len(asked)) for ask in text.asks
     ]
     if rng.random() < 0.2:
         notes = [[n for n in held if rng.random() < 0.7] for held in notes]
@@ -141,7 +85,7 @@ def story_reading(
     if habit.looks > 1 and full and rng.random() < 0.5:  # another look, for one question alone
         asks = [rng.choice(full)]
         (i,) = asks
-        notes[i] = _latest(text, [*notes[i], *found[i]], share)
+        notes[i] = latest(text, [*notes[i], *found[i]], share)
         here = [n for n in here if n > found[i][-1]]
     held = [notes[i] for i in asks]
     pointed = [
@@ -162,7 +106,7 @@ def _assemble(
     length: int,
     asked: Sequence[Ids],
     notes: Sequence[tuple[int, Ids]],
-    text: _Text,
+    text: Text,
     here: Sequence[int],
     pointed: Sequence[Sequence[int]],
 ) -> Reading:
@@ -188,56 +132,6 @@ def _assemble(
         tuple(units),
         tuple(tuple(number[n] for n in row) for row in pointed),
     )
-
-
-def _draw_text(rng: random.Random, world: World, split: Split, questions: int) -> _Text:
-    tale = draw_tale(rng, world.bank, split)
-    asks = list(tale.asks)
-    rng.shuffle(asks)
-    lines = world.encode([dress(rng, line) for line in tale.lines])
-    return _Text(tale, tuple(lines), tuple(asks[: rng.randrange(1, questions + 1)]))
-
-
-def _chunks(rng: random.Random, text: _Text, room: int, most: int) -> list[list[int]]:
-    """Lines by the chunk they stand in: as many as fit, some, or one or two with gaps between."""
-    form = rng.random()
-    chunks: list[list[int]] = [[]]
-    left, count = room, 0
-    for n, ids in enumerate(text.lines):
-        full = len(ids) + 1 > left or len(chunks[-1]) >= most
-        if full or (form >= 0.45 and count <= 0):
-            if form >= 0.65 and rng.random() < 0.25:
-                chunks.append([])  # a chunk without any of them
-            chunks.append([])
-            left, count = room, rng.randrange(1, 9 if form < 0.65 else 3)
-        chunks[-1].append(n)
-        left, count = left - len(ids) - 1, count - 1
-    return chunks
-
-
-def _memory(
-    text: _Text,
-    ask: Ask,
-    chunks: Sequence[Sequence[int]],
-    slots: int,
-    habit: Habit,
-    room: int,
-) -> list[int]:
-    """The notes carried into the window after these chunks: the latest of those that fit."""
-    held: list[int] = []
-    for chunk in chunks:
-        held = _latest(text, read_chunk(ask, held, chunk, slots, habit.looks), habit.memory_tokens)
-    return _latest(text, held, room)
-
-
-def _latest(text: _Text, notes: Sequence[int], room: int) -> list[int]:
-    kept = []
-    for n in sorted(notes, reverse=True):
-        room -= len(text.lines[n]) + 1
-        if room < 0:
-            break
-        kept.append(n)
-    return kept[::-1]
 
 
 def _with_noise(rng: random.Random, world: World, notes: Sequence[Ids], room: int) -> list[Ids]:
@@ -322,12 +216,12 @@ def story_recall(
     """
     habit = habit or Habit(memory_tokens=length)
     while True:
-        text = _draw_text(rng, world, split, 1)
+        text = draw_text(rng, world, split, 1)
         (ask,) = text.asks
         (question,) = world.encode([ask.question])
         room = length - world.prompts.frame("answer", [question]) - 3
-        chunks = _chunks(rng, text, 320, 40)
-        held = _memory(text, ask, chunks, 2 if rng.random() < 0.5 else 4, habit, room)
+        chunks = cut_chunks(rng, text, 320, 40)
+        held = carried(text, ask, chunks, 2 if rng.random() < 0.5 else 4, habit, room)
         if rng.random() < 0.25:  # no more than answers, if the first few do
             held = sorted(ask.keep(range(len(text.lines)))[:3])
         if held and rng.random() < 0.25:
@@ -336,7 +230,7 @@ def story_recall(
             held = sorted({*held, rng.randrange(len(text.lines))})
         answer = ask.answer(held)
         (said,) = world.encode([answer]) if answer else [(world.prompts.none_ids[0],)]
-        held = _latest(text, held, room - len(said))
+        held = latest(text, held, room - len(said))
         if not held or ask.answer(held) != answer:
             continue
         notes = _with_noise(rng, world, [text.lines[n] for n in held], room - len(said))

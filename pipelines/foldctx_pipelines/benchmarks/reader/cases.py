@@ -179,7 +179,7 @@ FULL = Sizes(
     lookups=300,
     control=50,
 )
-QUICK = Sizes({4 * K: 6, 16 * K: 2}, {0: 10, 4 * K: 4, 16 * K: 1}, lookups=30, control=4)
+QUICK = Sizes({4 * K: 10, 16 * K: 3}, {0: 20, 4 * K: 6, 16 * K: 1}, lookups=50, control=4)
 
 
 def plan(sizes: Sizes, samples: int, groups: Sequence[Group] = GROUPS) -> list[Spec]:

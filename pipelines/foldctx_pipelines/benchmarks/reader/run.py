@@ -20,13 +20,8 @@ from foldctx_pipelines.batch import RunOptions, read_folder, records_of, run
 from foldctx_pipelines.benchmarks.reader.answering import CaseWork, Method, as_rows
 from foldctx_pipelines.benchmarks.reader.cases import FULL, QUICK, Group, Material, plan
 from foldctx_pipelines.benchmarks.reader.haystack import Haystack
-from foldctx_pipelines.benchmarks.reader.scores import (
-    Line,
-    failures,
-    is_right,
-    markdown,
-    tabulate,
-)
+from foldctx_pipelines.benchmarks.reader.scores import failures, is_right
+from foldctx_pipelines.benchmarks.reader.table import Line, markdown, tabulate
 from foldctx_pipelines.benchmarks.sample import file_digest
 from foldctx_pipelines.jobs import read_rows
 from foldctx_pipelines.training.facts import load_banks
