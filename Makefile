@@ -17,7 +17,7 @@ demo: $(VENV)/installed  ## Answer a question about a sample document with the e
 		--question "Who at the managing agent has charge of the estate?"
 
 test: $(VENV)/installed  ## The tests that a change must pass.
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 test-all: $(VENV)/installed  ## Slow tests as well.
 	$(BIN)/python -m pytest -q

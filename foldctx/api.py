@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor
 
 from foldctx.decoding import Decoded, Decoder, Request, Segment, decode_one, preset
-from foldctx.decoding.presets import DEFAULT_PRESET
 from foldctx.documents import Document, read_document
 from foldctx.errors import UsageError
 from foldctx.folding.answering import Answer, answer_session
@@ -16,6 +15,7 @@ from foldctx.folding.config import Calibration, FoldConfig
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Session, Setup
 from foldctx.models.checkpoint import Checkpoint
+from foldctx.models.families import FAMILIES
 from foldctx.models.forward import Feed
 from foldctx.models.info import ModelInfo
 from foldctx.models.load import Model, load_model
@@ -82,21 +82,25 @@ def decode(
     prompt: str,
     *,
     gen_length: int = 128,
-    preset_name: str = DEFAULT_PRESET,
+    preset_name: str | None = None,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[str, Decoded]:
     """Continue a plain prompt; the text, and tokens with what they cost.
 
-    `options` override the preset's. Raises UsageError for an unknown preset or option, and
+    Without a preset the one of the model's family is used; `options` override it. Raises UsageError for an unknown preset or option, and
     WindowError for a prompt that does not fit.
     """
     ids = tuple(model.tokenizer.encode_text(prompt))
     if not ids:
         raise UsageError("the prompt is empty; give at least one token of text")
     request = Request("0", (Segment("template", ids),), gen_length, seed=seed)
-    decoded = decode_one(model, request, preset(preset_name, **(options or {})))
+    decoded = decode_one(model, request, _preset(model, preset_name, options))
     return model.tokenizer.decode(decoded.text), decoded
+
+
+def _preset(model: Model, name: str | None, options: Mapping[str, Any] | None) -> Decoder:
+    return preset(name or FAMILIES[model.info.family].preset, **(options or {}))
 
 
 def answer(
@@ -104,7 +108,7 @@ def answer(
     document: Document | str | Path,
     questions: str | Sequence[str],
     *,
-    preset_name: str = DEFAULT_PRESET,
+    preset_name: str | None = None,
     preset_options: Mapping[str, Any] | None = None,
     seed: int = 0,
     **options: Any,
@@ -117,7 +121,7 @@ def answer(
     known = {field.name for field in fields(FoldConfig)}
     if unknown := sorted(set(options) - known):
         raise UsageError(f"no option {unknown[0]!r}; there are {', '.join(sorted(known))}")
-    config, decoder = FoldConfig(**options), preset(preset_name, **(preset_options or {}))
+    config, decoder = FoldConfig(**options), _preset(model, preset_name, preset_options)
     source = document if isinstance(document, Document) else read_document(document)
     asked = [questions] if isinstance(questions, str) else list(questions)
     session = open_session(model, source, asked, config=config, decoder=decoder, seed=seed)

@@ -104,14 +104,13 @@ def answer(
     else:
         loaded = model.load(reading.window)
 
-        from foldctx.decoding import preset
         from foldctx_pipelines.answer import answer_jobs
 
         events = answer_jobs(
             jobs,
             loaded,
             config=config,
-            decoder=preset(decoding.preset, **overrides),
+            decoder=decoding.decoder(loaded.info, overrides),
             trace=trace,
             seed=decoding.seed,
             steps=tracing.steps,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foldctx.decoding.tasks import TASKS, Task, task
 from foldctx.errors import UsageError
 from foldctx_cli.options import (
     DECODING,
@@ -19,17 +20,33 @@ if TYPE_CHECKING:
     from foldctx_pipelines.prompts import Prompt
 
 
+DEFAULT_LENGTH = 128
+
+
 @dataclass(frozen=True, slots=True)
 class Length:
     """How much is decoded, from which form of the prompt, and how many prompts at once."""
 
     gen_length: Annotated[
-        int, typer.Option(help="Tokens to decode; any number.", rich_help_panel=DECODING, min=1)
-    ] = 128
+        int | None,
+        typer.Option(
+            help=f"Tokens to decode; any number; default: {DEFAULT_LENGTH}, or the task's.",
+            rich_help_panel=DECODING,
+            min=1,
+            show_default=False,
+        ),
+    ] = None
     block_length: Annotated[
         int | None,
         typer.Option(
             help="Tokens denoised together; short for --set block_length=N.",
+            rich_help_panel=DECODING,
+        ),
+    ] = None
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Lengths and end tokens as LLaDA publishes them: {', '.join(TASKS)}.",
             rich_help_panel=DECODING,
         ),
     ] = None
@@ -66,7 +83,9 @@ def generate(
     ] = None,
 ) -> None:
     """Continue a prompt; every token is in the record, also beyond the model's window."""
-    overrides = _overrides(decoding, length.block_length)
+    setting = Task("", DEFAULT_LENGTH) if length.task is None else task(length.task)
+    overrides = {**setting.options, **_overrides(decoding, length.block_length)}
+    decoding.check(overrides)
 
     from foldctx_cli.console import Bar, Sink, check_target
     from foldctx_cli.report import Tally, new_run
@@ -77,14 +96,13 @@ def generate(
     sink, tally, trace = Sink(output), Tally(quiet=output.quiet), new_run(tracing.trace)
     loaded = model.load()
 
-    from foldctx.decoding import preset
     from foldctx.models.families import FAMILIES
     from foldctx_pipelines.generate import Generating, generate_prompts
     from foldctx_pipelines.prompts import check_chat
 
     how = Generating(
-        preset(decoding.preset, **overrides),
-        length.gen_length,
+        decoding.decoder(loaded.info, overrides),
+        setting.gen_length if length.gen_length is None else length.gen_length,
         seed=decoding.seed,
         chat=check_chat(loaded.tokenizer, FAMILIES[loaded.info.family].chat, length.chat),
         rows=length.rows,

@@ -77,6 +77,7 @@ def _family(family: "Family") -> dict[str, Any]:
         "block_grid": family.block_length if family.block_causal else None,
         "rope_scales": family.rope_scales,
         "template": family.template,
+        "preset": family.preset,
         "links": list(family.links),
     }
 
@@ -91,6 +92,7 @@ def _checkpoint(name: str, revision: str | None, rope_scale_to: int | None) -> d
         **facts,
         "folder": str(checkpoint.folder),
         "template": str(checkpoint.prompts_source),
+        "preset": checkpoint.family.preset,
         "calibration": dict(checkpoint.calibration),
     }
 

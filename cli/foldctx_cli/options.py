@@ -5,7 +5,7 @@ that typer reads. Nothing here imports torch, so that help and wrong options sta
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -18,7 +18,9 @@ from foldctx.errors import UsageError
 from foldctx.folding.config import STRATEGIES, FoldConfig, NoteKind, QuestionPolicy
 
 if TYPE_CHECKING:
+    from foldctx.decoding import Decoder
     from foldctx.models.checkpoint import Checkpoint
+    from foldctx.models.info import ModelInfo
     from foldctx.models.load import Model
 
 READING = "Reading"
@@ -148,7 +150,15 @@ class ReadingOptions:
 class DecodingOptions:
     """A preset, some of its options changed, and the seed."""
 
-    preset: Annotated[str, _option(DECODING, help=f"{', '.join(PRESET_NAMES)}.")] = DEFAULT_PRESET
+    preset: Annotated[
+        str | None,
+        _option(
+            DECODING,
+            help=f"{', '.join(PRESET_NAMES)}; default: {DEFAULT_PRESET}, or what the model's family "
+            "has for itself.",
+            show_default=False,
+        ),
+    ] = None
     settings: Annotated[
         list[str],
         _option(DECODING, "--set", metavar="KEY=VALUE", help="Change an option of the preset."),
@@ -163,8 +173,19 @@ class DecodingOptions:
             if not (key and equals):
                 raise UsageError(f"--set {setting}: give it as key=value, such as block_length=16")
             changed[key.replace("-", "_")] = _value(value)
-        check_preset(self.preset, changed)
+        self.check(changed)
         return changed
+
+    def check(self, overrides: Mapping[str, Any]) -> None:
+        """Raise UsageError for options that the preset does not have."""
+        check_preset(self.preset or DEFAULT_PRESET, overrides)
+
+    def decoder(self, info: "ModelInfo", overrides: Mapping[str, Any]) -> "Decoder":
+        """The decoder for a model, with the options that `overrides` gave."""
+        from foldctx.decoding import preset
+        from foldctx.models import FAMILIES
+
+        return preset(self.preset or FAMILIES[info.family].preset, **overrides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,14 @@ def plan(
     checkpoint = model.read(reading.window)
 
     from foldctx.api import open_plan
-    from foldctx.decoding import preset
     from foldctx.folding.planning import plan_session
 
     session = open_plan(
-        checkpoint, document, asked, config=config, decoder=preset(decoding.preset, **overrides)
+        checkpoint,
+        document,
+        asked,
+        config=config,
+        decoder=decoding.decoder(checkpoint.info, overrides),
     )
     if prompts:
         text = _first_prompt(session, checkpoint.tokenizer)

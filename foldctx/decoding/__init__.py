@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foldctx.decoding.bounded import Bounded
     from foldctx.decoding.cache import Cache, DualCache, NoCache, PrefixCache
     from foldctx.decoding.canvas import SpanFold
-    from foldctx.decoding.commit import Bounded, Commit, DynamicThreshold, Factor, Quota, Threshold
+    from foldctx.decoding.causal import BlockCausalCache
+    from foldctx.decoding.commit import Commit, DynamicThreshold, Factor, Quota, Threshold
     from foldctx.decoding.decoder import Decoder
     from foldctx.decoding.events import Decoded, Event, Step, Usage, flops
     from foldctx.decoding.features import FeatureCache
@@ -24,35 +26,48 @@ if TYPE_CHECKING:
     from foldctx.decoding.presets import (
         PRESET_NAMES,
         PRESETS,
+        Preset,
         check_preset,
         preset,
         preset_options,
     )
     from foldctx.decoding.propose import Proposer
+    from foldctx.decoding.refine import Editing, ThresholdOrQuota
     from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
     from foldctx.decoding.sparse import SparseCache
-    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt
+    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt, Stop
+    from foldctx.decoding.tasks import TASKS, Task, task
+    from foldctx.decoding.tempered import Tempered
+    from foldctx.decoding.timesteps import Timesteps
 
 _HOME = {
+    "bounded": ("Bounded",),
     "cache": ("Cache", "DualCache", "NoCache", "PrefixCache"),
     "canvas": ("SpanFold",),
-    "commit": ("Bounded", "Commit", "DynamicThreshold", "Factor", "Quota", "Threshold"),
+    "causal": ("BlockCausalCache",),
+    "commit": ("Commit", "DynamicThreshold", "Factor", "Quota", "Threshold"),
     "decoder": ("Decoder",),
     "sparse": ("SparseCache",),
     "features": ("FeatureCache",),
     "events": ("Decoded", "Event", "Step", "Usage", "flops"),
     "feed": ("Elastic", "GaussianDropout", "SuffixWindow", "UniformDropout", "WholeCanvas"),
     "loop": ("Predictor", "check_request", "decode", "decode_one"),
-    "presets": ("PRESETS", "PRESET_NAMES", "check_preset", "preset", "preset_options"),
+    "tasks": ("TASKS", "Task", "task"),
+    "presets": ("PRESETS", "PRESET_NAMES", "Preset", "check_preset", "preset", "preset_options"),
     "propose": ("Proposer",),
+    "refine": ("Editing", "ThresholdOrQuota"),
     "segments": ("Fold", "Request", "Segment", "fold_segment"),
-    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt"),
+    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt", "Stop"),
+    "tempered": ("Tempered",),
+    "timesteps": ("Timesteps",),
 }
 
 __all__ = [
     "PRESETS",
     "PRESET_NAMES",
+    "TASKS",
     "AnyOf",
+    "BlockCausalCache",
     "Bounded",
     "Cache",
     "Commit",
@@ -61,6 +76,7 @@ __all__ = [
     "Decoder",
     "DualCache",
     "DynamicThreshold",
+    "Editing",
     "Elastic",
     "EosInBlock",
     "Event",
@@ -73,6 +89,7 @@ __all__ = [
     "NoCache",
     "Predictor",
     "PrefixCache",
+    "Preset",
     "Proposer",
     "Quota",
     "Request",
@@ -81,8 +98,13 @@ __all__ = [
     "SpanFold",
     "SparseCache",
     "Step",
+    "Stop",
     "SuffixWindow",
+    "Task",
+    "Tempered",
     "Threshold",
+    "ThresholdOrQuota",
+    "Timesteps",
     "UniformDropout",
     "Usage",
     "WholeCanvas",
@@ -94,6 +116,7 @@ __all__ = [
     "fold_segment",
     "preset",
     "preset_options",
+    "task",
 ]
 
 

@@ -6,26 +6,28 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from foldctx.decoding.canvas import Canvas, Layout
+from foldctx.decoding.canvas import Canvas
+from foldctx.decoding.layout import Layout
 
 _NONE = torch.empty(0, dtype=torch.long)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Canvas indices: `masks` may be committed, `others` are only looked at.
+    """Canvas indices: `masks` may be committed, `edits` overwritten, `others` are only looked at.
 
     `looked` are the offsets that the stop wanted to see, where the forward feeds them all.
     """
 
     masks: Tensor = _NONE
+    edits: Tensor = _NONE
     others: Tensor = _NONE
     looked: tuple[int, ...] = ()
 
     @property
     def indices(self) -> Tensor:
-        """All of them, those that may be committed first."""
-        return torch.cat((self.masks, self.others))
+        """All of them: masks, edits, others."""
+        return torch.cat((self.masks, self.edits, self.others))
 
     def also(self, indices: Tensor) -> "Asked":
         """Look at these too."""

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from foldctx.decoding.canvas import Layout
+from foldctx.decoding.layout import Layout
 from foldctx.models.row_cache import RowCache
 
 
@@ -58,5 +58,6 @@ class Attended(RowCache):
         return self._inner.mixed(layer, fresh)
 
     def transformed(self, layer: int, fresh: Tensor) -> Tensor:
-        """As the row's own cache."""
+        """As the row's own cache, whose counters are final after each layer."""
+        self.rows_reused, self.keys_reused = self._inner.rows_reused, self._inner.keys_reused
         return self._inner.transformed(layer, fresh)

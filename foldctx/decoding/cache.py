@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
-from foldctx.decoding.canvas import Layout
+from foldctx.decoding.layout import Layout
 from foldctx.errors import UsageError
 from foldctx.models.row_cache import RowCache
 

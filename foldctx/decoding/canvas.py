@@ -6,13 +6,14 @@ no position id reaches the window; distances inside each surviving span stay wha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from foldctx.decoding.feed import SuffixFeed
+from foldctx.decoding.layout import Layout, Placed, lay_out
 from foldctx.decoding.segments import (
     Fold,
     Kind,
@@ -56,74 +57,6 @@ class SpanFold:
         return self.kept == "attended"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Canvas indices [start, end) of one kind, fed at the position ids from `position` on."""
-
-    kind: Kind
-    start: int
-    end: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What one block's forwards may feed: n rows in canvas order.
-
-    `indices` (ascending) and `positions` (n,); the block is the rows [behind, behind + block_length),
-    everything before it is decoded or given, everything after it is read only. The first `given`
-    rows are the prompt. The block's logits come from its own rows, and from the `lead` before them
-    where the model's rows predict the next token. `bias` (n,) is added to every attention logit of
-    a row (None: nothing).
-    """
-
-    segments: tuple[Placed, ...]
-    indices: Tensor
-    positions: Tensor
-    given: int
-    behind: int
-    block_length: int
-    position_max: int
-    lead: int = 0
-    bias: Tensor | None = None
-
-    @property
-    def block(self) -> slice:
-        """The rows that the block's logits come from: the block, and the lead before it."""
-        return slice(self.behind - self.lead, self.behind + self.block_length)
-
-    def __len__(self) -> int:
-        return self.indices.numel()
-
-
-def _layout(
-    segments: list[Placed], prompt: int, block: Range, *, shift: bool, multiplicity: bool
-) -> Layout:
-    parts = [segment for segment in segments if segment.start < segment.end]
-    indices = torch.cat([torch.arange(part.start, part.end) for part in parts])
-    behind = sum(part.end - part.start for part in parts if part.end <= block[0])
-    return Layout(
-        segments=tuple(parts),
-        indices=indices,
-        positions=torch.cat(
-            [torch.arange(part.position, part.position + part.end - part.start) for part in parts]
-        ),
-        given=prompt,
-        behind=behind,
-        block_length=block[1] - block[0],
-        position_max=max(part.position + part.end - part.start - 1 for part in parts),
-        lead=int(shift and behind > 0),
-        bias=_log_multiplicity(indices, block[1]) if multiplicity else None,
-    )
-
-
-def _log_multiplicity(indices: Tensor, end: int) -> Tensor:
-    """For each fed mask from `end` on, ln of the masks it stands for: those since the one before."""
-    before = torch.cat((indices.new_tensor([-1]), indices[:-1]))
-    counts = (indices - before.clamp(min=end - 1)).clamp(min=1)
-    return torch.where(indices >= end, counts, 1).double().log()
-
-
 class Canvas:
     """Tokens (prompt then generation) on the host, and the span of them that is folded away."""
 
@@ -131,17 +64,27 @@ class Canvas:
         self.id = request.id
         self.prompt = request.prompt
         self.prompt_length = request.prompt_length
-        self.gen_length = request.gen_length
-        self.block_length = min(block_length, request.gen_length)
-        self.blocks = -(-request.gen_length // self.block_length)
+        # A block-causal model has its blocks from index 0 on, whole ones: the first one holds the
+        # prompt's tail, and the last one may hold masks past the length asked for, where the window
+        # has room for them.
+        self.grid = block_length if info.block_grid is not None else None
+        self.start, self.block_length = self.prompt_length, min(block_length, request.gen_length)
+        if self.grid:
+            self.start, self.block_length = self.start - self.start % self.grid, self.grid
+        asked = self.prompt_length + request.gen_length - self.start
+        self.blocks = -(-asked // self.block_length)
         self.first_position = request.first_position
+        self.capacity = info.window - request.first_position
+        self.gen_length = request.gen_length
+        if self.grid:
+            whole = self.start + self.blocks * self.grid - self.prompt_length
+            self.gen_length = min(whole, max(self.capacity - self.prompt_length, self.gen_length))
         self.seed = request.seed
         self.mask_id = info.mask_id
         self.logit_shift = info.logit_shift
-        self.capacity = info.window - request.first_position
-        self.tokens = torch.tensor(request.prompt_tokens + [info.mask_id] * request.gen_length)
-        for offset, token in request.pinned.items():
-            self.tokens[self.prompt_length + offset] = token
+        self.tokens = torch.tensor(request.prompt_tokens + [info.mask_id] * self.gen_length)
+        self.pinned = [self.prompt_length + offset for offset in request.pinned]
+        self.tokens[self.pinned] = torch.tensor(list(request.pinned.values()), dtype=torch.long)
         self.folded: Range = (self.prompt_length, self.prompt_length)
         self.kept: tuple[Range, ...] = ()  # what is still fed of the folded span
 
@@ -149,8 +92,11 @@ class Canvas:
         return self.prompt_length + self.gen_length
 
     def bounds(self, block: int) -> Range:
-        """Canvas indices [s, e) of a block; the last one may be short."""
-        start = self.prompt_length + block * self.block_length
+        """Canvas indices [s, e) of a block; the last one may be short.
+
+        The first one begins with the prompt's tail where the grid begins at index 0.
+        """
+        start = self.start + block * self.block_length
         return start, min(start + self.block_length, len(self))
 
     def masked(self, block: int) -> Tensor:
@@ -173,6 +119,16 @@ class Canvas:
                 f"generate {self.gen_length} in blocks of {self.block_length}, and "
                 f"{self.capacity} fit in the window; shorten the prompt or the generation"
             )
+
+    def editable(self, block: int) -> Tensor:
+        """Canvas indices of the block's decoded tokens: no masks, nothing that was given."""
+        start, end = self.bounds(block)
+        decoded = self.tokens[start:end] != self.mask_id
+        decoded[: max(self.prompt_length - start, 0)] = False
+        for index in self.pinned:
+            if start <= index < end:
+                decoded[index - start] = False
+        return decoded.nonzero().flatten() + start
 
     def pending(self, block: int) -> Tensor:
         """Canvas indices of the masks up to the block's end, ascending."""
@@ -198,15 +154,32 @@ class Canvas:
         if count(kept) < len(self) - end:
             reason = "masks behind the block are represented by few"
             folds.append(fold_span(self.id, "mask", (end, len(self)), kept, reason))
-        live = self._placed("answer", self.folded[1], start), self._placed("mask", start, end)
-        layout = _layout(
+        live = [
+            self._placed("answer", self.folded[1], start),
+            self._placed("mask", max(start, self.prompt_length), end),
+        ]
+        layout = lay_out(
             [*self._given(), *live, *ahead],
             self.prompt_length,
             (start, end),
             shift=self.logit_shift,
             multiplicity=feed.multiplicity,
         )
-        return layout, folds
+        return replace(layout, blocks=self._numbered(layout)), folds
+
+    def _numbered(self, layout: Layout) -> Tensor | None:
+        """Each row's block, for a block-causal model."""
+        if self.grid is None:
+            return None
+        ahead = len(layout) - layout.behind - layout.block_length
+        if ahead > 1:
+            raise UsageError(
+                f"request {self.id!r}: {ahead} masks behind the block are fed, and a block-causal "
+                "model takes one, the terminal mask, or none; use the preset 'block'"
+            )
+        blocks = (layout.positions - self.first_position) // self.grid
+        blocks[layout.behind :] = blocks[layout.behind]
+        return blocks
 
     @property
     def shift(self) -> int:
@@ -252,8 +225,12 @@ class Canvas:
         if not self.folds or end - self.shift + ahead <= self.capacity:
             return []
         room = self.capacity - self.prompt_length - span.tokens - (end - start) - ahead
-        blocks = -(-(start - self.prompt_length - room // 2) // self.block_length)
-        fresh = (self.folded[1], self.prompt_length + blocks * self.block_length)
+        # On a grid the positions behind the seam move by whole blocks, so that they stay on it.
+        origin = self.prompt_length + (span.tokens if self.grid else 0)
+        blocks = -(-(start - origin - room // 2) // self.block_length)
+        if self.grid:
+            blocks = min(blocks, (start - origin) // self.block_length)
+        fresh = (self.folded[1], origin + blocks * self.block_length)
         before = self.kept
         self.kept = self._keep(merge_ranges([*before, fresh]), span, attended)
         self.folded = (self.prompt_length, fresh[1])

@@ -1,7 +1,7 @@
 """Commit seam: which proposals of a forward are written."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -9,18 +9,26 @@ from torch import Tensor
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
 
+if TYPE_CHECKING:
+    from foldctx.decoding.decoder import Decoder
+
 
 @dataclass(frozen=True, slots=True)
 class BlockStep:
     """Where a block stands: its forward `step` (from 0), the masks it began with, all blocks.
 
-    `mask_ratio` is the share of masks among what was fed from the block's start on.
+    `mask_ratio` is the share of masks among what was fed from the block's start on. The block has
+    `block_length` positions; `settled` of its forwards so far, this one included, began without a
+    mask, and this one edited `edited` tokens.
     """
 
     step: int
     masks: int
     blocks: int
     mask_ratio: float = 1.0
+    block_length: int = 0
+    settled: int = 0
+    edited: int = 0
 
 
 class Commit(Protocol):
@@ -36,8 +44,18 @@ class Commit(Protocol):
         """Whether the number of a block's forwards is known before they run."""
         return False
 
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """Why it cannot serve this decoder, or None."""
+        return None
+
+    @property
+    def edits(self) -> bool:
+        """Whether decoded tokens of the block are proposed for again, for `revise`."""
+        return False
+
     def check(self, request: Request, blocks: int) -> None:
         """Raise UsageError when the request cannot be decoded this way."""
+        return
 
     def planned(self, masks: int) -> int | None:
         """Forwards that a request of so many masks will take, where that is known."""
@@ -46,6 +64,13 @@ class Commit(Protocol):
     def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
         """Indices (k,) into the m positions of `confidence` (m,), which are in canvas order."""
         ...
+
+    def revise(self, confidence: Tensor, changed: Tensor) -> Tensor:
+        """Indices (k,) of the decoded tokens to overwrite by their proposals.
+
+        `confidence` (m,) is that of the proposals, `changed` (m,) says where they are other tokens.
+        """
+        return torch.empty(0, dtype=torch.long)
 
     def done(self, at: BlockStep, left: int) -> bool:
         """Whether the block is over after this step, with `left` masks in it."""
@@ -67,8 +92,8 @@ def _passing(confidence: Tensor, tau: float) -> Tensor:
     return ranked(confidence)[: max(int((confidence >= tau).sum()), 1)]
 
 
-def _check_steps(steps: int | None, request: Request, blocks: int) -> None:
-    """Steps must divide evenly among the blocks."""
+def check_steps(steps: int | None, request: Request, blocks: int) -> None:
+    """Raise UsageError unless the steps divide evenly among the blocks."""
     if steps is not None and steps % blocks:
         raise UsageError(
             f"request {request.id!r}: steps={steps} is not a multiple of the {blocks} "
@@ -104,7 +129,7 @@ class Quota(Commit):
 
     def check(self, request: Request, blocks: int) -> None:
         """Steps must divide evenly among the blocks."""
-        _check_steps(self.steps, request, blocks)
+        check_steps(self.steps, request, blocks)
 
     def planned(self, masks: int) -> int | None:
         """The steps, or one forward a mask."""
@@ -189,49 +214,3 @@ class Factor(Commit):
         if self.compat and taken == order.numel() - 1:
             taken += 1
         return order[:taken]
-
-
-@dataclass(frozen=True, slots=True)
-class Bounded(Commit):
-    """Another rule, with a bound on a block's forwards that a version of a reference has.
-
-    `least`: so many run, though no mask may be left. `steps`: no more than a block's share of them
-    run; masks that are left then stay, and a later forward that feeds them may commit them.
-    """
-
-    rule: Commit
-    least: int = 1
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.least < 1 or (self.steps is not None and self.steps < 1):
-            raise UsageError(f"least={self.least}, steps={self.steps}: both must be at least 1")
-
-    @property
-    def needs_probability(self) -> bool:
-        """If the rule does."""
-        return self.rule.needs_probability
-
-    @property
-    def scheduled(self) -> bool:
-        """If the rule is."""
-        return self.rule.scheduled
-
-    def check(self, request: Request, blocks: int) -> None:
-        """What the rule asks, and steps that divide evenly among the blocks."""
-        self.rule.check(request, blocks)
-        _check_steps(self.steps, request, blocks)
-
-    def planned(self, masks: int) -> int | None:
-        """As the rule."""
-        return self.rule.planned(masks)
-
-    def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
-        """As the rule."""
-        return self.rule.select(confidence, at)
-
-    def done(self, at: BlockStep, left: int) -> bool:
-        """Between the bounds, when the rule is done."""
-        ran = at.step + 1
-        last = self.steps is not None and ran >= self.steps // at.blocks
-        return last or (ran >= self.least and self.rule.done(at, left))

@@ -38,7 +38,7 @@ class Decoder:
                 f"{self.propose} does not give one; rank by low_confidence or margin"
             )
 
-        for member in (self.cache, self.stop):
+        for member in (self.cache, self.commit, self.stop):
             if (reason := member.unfit(self)) is not None:
                 raise UsageError(f"{self.name}: {reason}")
 

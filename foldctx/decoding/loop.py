@@ -7,11 +7,11 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from foldctx.decoding.canvas import Layout
 from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Event
-from foldctx.decoding.propose import Proposal
-from foldctx.decoding.row import HostProposal, Row
+from foldctx.decoding.layout import Layout
+from foldctx.decoding.propose import HostProposal, Proposal
+from foldctx.decoding.row import Row
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
 from foldctx.models.forward import Feed

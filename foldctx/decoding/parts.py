@@ -37,15 +37,20 @@ def _part(home: str, rename: Mapping[str, str] | None = None, **defaults: Any) -
     """`rename` gives the parameter of an option that has another name; None takes a whole number."""
     names = rename or {}
     options = {
-        key: Option(value, _kinds(value), names.get(key, key)) for key, value in defaults.items()
+        key: Option(value, _kinds(key, value), names.get(key, key))
+        for key, value in defaults.items()
     }
     return Part(home, options)
 
 
-def _kinds(default: Any) -> tuple[type, ...]:
+# Options that are none by default and take a fraction otherwise.
+_FRACTIONS = ("top_p",)
+
+
+def _kinds(name: str, default: Any) -> tuple[type, ...]:
     """A whole number will do for a fraction, a bool for neither."""
     if default is None:
-        return (int, type(None))
+        return (float, int, type(None)) if name in _FRACTIONS else (int, type(None))
     return (float, int) if type(default) is float else (type(default),)
 
 
@@ -63,6 +68,7 @@ CACHES: Mapping[str, Part] = {
     "dual": _part("cache:DualCache", refresh=None),
     "feature": _part("features:FeatureCache", prompt_interval=100, response_interval=7, rho=0.25),
     "sparse": _part("sparse:SparseCache", retention=0.5, kernel=3, delay=1),
+    "finished": _part("causal:BlockCausalCache"),
 }
 
 PROPOSALS: Mapping[str, Part] = {
@@ -74,13 +80,27 @@ PROPOSALS: Mapping[str, Part] = {
         remasking="low_confidence",
         logits_eos_inf=False,
         confidence_eos_eot_inf=False,
-    )
+    ),
+    "dream": _part(
+        "tempered:Tempered", temperature=0.0, top_p=None, top_k=None, remasking="entropy"
+    ),
 }
 
 COMMITS: Mapping[str, Part] = {
     "quota": _part("commit:Quota", steps=None, idle=True),
     "threshold": _part("commit:Threshold", {"threshold": "tau"}, threshold=0.9),
     "dynamic": _part("commit:DynamicThreshold", {"threshold": "tau"}, threshold=0.9, alpha=0.3),
+    "timesteps": _part("timesteps:Timesteps", steps=None, eps=1e-3, independent=False),
+    "threshold-or-quota": _part(
+        "refine:ThresholdOrQuota", {"threshold": "tau"}, threshold=0.95, steps=32
+    ),
+    "editing": _part(
+        "refine:Editing",
+        {"threshold": "tau", "editing_threshold": "edit_tau"},
+        threshold=0.95,
+        editing_threshold=0.9,
+        max_post_steps=16,
+    ),
     "factor": _part("commit:Factor", {"compat_last": "compat"}, factor=1.0, compat_last=False),
 }
 

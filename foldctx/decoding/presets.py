@@ -93,6 +93,42 @@ PRESETS: Mapping[str, Preset] = {
         "(https://arxiv.org/abs/2508.02558)",
         cache="sparse",
     ),
+    "dream": _llada(
+        "Dream's own sampler: one block, as many tokens as its time passes "
+        "(https://arxiv.org/abs/2508.15487)",
+        propose="dream",
+        commit="timesteps",
+        block_length=2048,
+    ),
+    "block": _llada(
+        "LLaDA2's own sampler: block by block, finished blocks kept exactly "
+        "(https://arxiv.org/abs/2512.15745)",
+        feed="elastic",
+        near=0,
+        terminal=False,
+        cache="finished",
+        commit="threshold-or-quota",
+        stop="eos-block",
+    ),
+    "block-edit": _llada(
+        "LLaDA2.1's: as block, and decoded tokens of an open block are edited "
+        "(https://arxiv.org/abs/2512.15745)",
+        feed="elastic",
+        near=0,
+        terminal=False,
+        cache="finished",
+        commit="editing",
+        stop="eos-block",
+    ),
+    "block-terminal": _llada(
+        "LLaDA2's with one mask at the end of the budget beside every block "
+        "(https://arxiv.org/abs/2605.18165)",
+        feed="elastic",
+        near=0,
+        cache="finished",
+        commit="threshold-or-quota",
+        stop="eos-block",
+    ),
     "prophet": _llada(
         "Prophet: all that is left at once, when the logits have settled "
         "(https://arxiv.org/abs/2508.19982)",
@@ -106,6 +142,7 @@ PRESET_NAMES: Mapping[str, str] = {name: preset.summary for name, preset in PRES
 _CHOICES: Mapping[str, str] = {
     "feed": "whole",
     "cache": "none",
+    "propose": "llada",
     "commit": "quota",
     "stop": "never",
 }
@@ -120,7 +157,7 @@ _COMMON: Mapping[str, Option] = {
 
 def _chosen(options: Mapping[str, Any]) -> dict[str, Part]:
     """The member of each seam. Raises UsageError for one that is not there."""
-    chosen = {"propose": SEAMS["propose"]["llada"]}
+    chosen = {}
     for seam, default in _CHOICES.items():
         name = options.get(seam, default)
         if name not in SEAMS[seam]:
@@ -134,7 +171,7 @@ def _known(options: Mapping[str, Any]) -> dict[str, Option]:
     known = {seam: Option(default, (str,), seam) for seam, default in _CHOICES.items()}
     for part in _chosen(options).values():
         known |= part.options
-    return known | _COMMON
+    return {**known, **_COMMON}
 
 
 def preset_options(name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Propose seam: from logits to one token and one confidence per masked position."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -38,6 +38,16 @@ class Proposal:
         return best[:, 0] - best[:, 1]
 
 
+@dataclass(frozen=True, slots=True)
+class HostProposal:
+    """A proposal on the host: `tokens` and `confidence` (m,), and what the stop asked to see."""
+
+    tokens: Tensor
+    confidence: Tensor
+    watched: Mapping[int, Mapping[int, float]]
+    gaps: Mapping[int, float]
+
+
 class Propose(Protocol):
     """Turns a request's logits into a proposal."""
 
@@ -55,6 +65,11 @@ class Propose(Protocol):
     def is_probability(self) -> bool:
         """Whether the confidence is one, so that a threshold means something."""
         ...
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the confidence is a random number between 0 and 1, and nothing of the model's."""
+        return False
 
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator
@@ -110,6 +125,11 @@ class Proposer(Propose):
     def is_probability(self) -> bool:
         """True of the probability of the token and of its margin over the next."""
         return self.remasking in ("low_confidence", "margin")
+
+    @property
+    def is_uniform(self) -> bool:
+        """As `remasking` says."""
+        return self.remasking == "random"
 
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator

@@ -1,36 +1,28 @@
 """One request under way: its canvas, caches, generator and counters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from foldctx.decoding.asking import Asked, ask, rows_of
+from foldctx.decoding.asking import Asked, ask
 from foldctx.decoding.attended import Attended
 from foldctx.decoding.cache import CacheState, Reuse
-from foldctx.decoding.canvas import Canvas, Layout
+from foldctx.decoding.canvas import Canvas
 from foldctx.decoding.commit import BlockStep
 from foldctx.decoding.decoder import Decoder
 from foldctx.decoding.events import Decoded, Finished, Step, Usage, text_length
 from foldctx.decoding.guidance import Guidance
-from foldctx.decoding.propose import Proposal
+from foldctx.decoding.layout import Layout
+from foldctx.decoding.propose import HostProposal, Proposal
 from foldctx.decoding.requests import check_tokens
 from foldctx.decoding.segments import Fold, Request
+from foldctx.decoding.share import branch_feed, check_window, cost_of
 from foldctx.decoding.stop import Progress, merge_watch
-from foldctx.errors import FoldctxError, WindowError
+from foldctx.errors import FoldctxError
 from foldctx.models.forward import Feed
 from foldctx.models.info import ModelInfo
-
-
-@dataclass(frozen=True, slots=True)
-class HostProposal:
-    """A proposal on the host: `tokens` and `confidence` (m,), and what the stop asked to see."""
-
-    tokens: Tensor
-    confidence: Tensor
-    watched: Mapping[int, Mapping[int, float]]
-    gaps: Mapping[int, float]
 
 
 class Row:
@@ -53,10 +45,12 @@ class Row:
         self._caches: list[CacheState] = [decoder.cache.open() for _ in range(branches)]
         self._plans: list[Reuse] = []
         self._asked = Asked()
+        self._note: Attended | None = None
         self._attended = torch.zeros(len(self.canvas), dtype=torch.float64)
-        self._confidences = torch.zeros(request.gen_length, dtype=torch.float64)
-        self._filled_at = torch.full((request.gen_length,), -1)
-        self._masks_at_start = request.gen_length - len(request.pinned)
+        generated = self.canvas.gen_length
+        self._confidences = torch.zeros(generated, dtype=torch.float64)
+        self._filled_at = torch.full((generated,), -1)
+        self._masks_at_start = generated - len(request.pinned)
         self._planned = decoder.commit.planned(self._masks_at_start)
         self._layout: Layout | None = None
         self._enter_block(0)
@@ -68,16 +62,23 @@ class Row:
             masks = self.canvas.masked(block).numel()
             if masks:
                 self._block, self._step, self._layout, self._masks = block, 0, None, masks
+                self._settled = 0
                 return
             block += 1
         self.finished = "length"
 
     def _check(self) -> None:
-        first = self.canvas.masked(self._block) - self.canvas.prompt_length
-        check_tokens(self.request, self.watch, first.tolist(), self.info)
+        check_tokens(self.request, self.watch, self._watchable(), self.info)
         self.decoder.commit.check(self.request, self.canvas.blocks)
         self.decoder.stop.check(self.request)
         self.canvas.check(self.decoder.feed.reserve, self.decoder.span)
+
+    def _watchable(self) -> list[int]:
+        """Offsets whose probabilities can be watched: on a grid, the first block may be short."""
+        if self.canvas.grid is not None:
+            return self._left()
+        first: list[int] = (self.canvas.masked(0) - self.canvas.prompt_length).tolist()
+        return first
 
     def begin(self) -> list[Fold]:
         """Lay the block out if it is new; returns the folds this took."""
@@ -101,6 +102,8 @@ class Row:
         first = self._caches[0].plan(layout, self._step)
         looks = self.decoder.stop.look(self._left(), self.canvas.gen_length)
         asked = ask(self.canvas, self._block, layout, first.rows, looks)
+        if self.decoder.commit.edits:
+            asked = replace(asked, edits=self.canvas.editable(self._block))
         branches = self._guidance.due(self.usage.forwards, asked.indices.tolist())
         if branches == 2 and self._guidance.keeps:
             fed = layout.indices[first.rows]
@@ -108,16 +111,12 @@ class Row:
         self._asked = asked
         others = (cache.plan(layout, self._step) for cache in self._caches[1:branches])
         self._plans = [self._noting(first), *others]
-        feeds = [self._feed(plan, branch) for branch, plan in enumerate(self._plans)]
-        cost = Usage(forwards=1, position_max=layout.position_max)
-        for feed, plan in zip(feeds, self._plans, strict=True):
-            cost += Usage(
-                tokens_fed=len(feed),
-                fed_max=len(feed),
-                keys_attended=len(feed) * plan.keys,
-                logit_rows=feed.logit_rows.numel(),
-            )
-        self._check_window(cost)
+        feeds = [
+            branch_feed(self.canvas, layout, plan, asked, branch)
+            for branch, plan in enumerate(self._plans)
+        ]
+        cost = cost_of(layout, feeds, self._plans)
+        check_window(f"request {self.request.id!r}, block {self._block}", cost, self.info)
         self.usage += cost
         return feeds
 
@@ -131,26 +130,8 @@ class Row:
         """The plan, with a note of what is attended to where a span fold will ask for it."""
         if not (self.decoder.span.needs_attention and self.canvas.folds):
             return plan
-        return Reuse(plan.rows, Attended(plan.cache, self.layout, plan.rows.start), plan.keys)
-
-    def _feed(self, plan: Reuse, branch: int) -> Feed:
-        layout = self.layout
-        indices = layout.indices[plan.rows]
-        tokens = self.canvas.tokens[indices]
-        if branch:  # the unguided branch sees no prompt
-            tokens = tokens.masked_fill(indices < self.canvas.prompt_length, self.info.mask_id)
-        # A quota may outlast the block's masks; its idle forwards still ask for one row.
-        asked = self._asked.indices
-        wanted = rows_of(layout, asked) if asked.numel() else torch.tensor([layout.behind])
-        positions = layout.positions[plan.rows]
-        return Feed(tokens, positions, wanted - plan.rows.start, plan.cache, layout.bias)
-
-    def _check_window(self, cost: Usage) -> None:
-        if cost.fed_max > self.info.window or cost.position_max >= self.info.window:
-            raise WindowError(
-                f"request {self.request.id!r}, block {self._block}: {cost.fed_max} tokens up to "
-                f"position {cost.position_max} do not fit in the window of {self.info.window}"
-            )
+        self._note = Attended(plan.cache, self.layout, plan.rows.start)
+        return Reuse(plan.rows, self._note, plan.keys)
 
     def propose(self, logits: Sequence[Tensor]) -> Proposal:
         """The proposal for all that was asked, from one (m, V) tensor per branch that was fed."""
@@ -158,21 +139,21 @@ class Row:
             self.usage += Usage(
                 rows_reused=plan.cache.rows_reused, keys_reused=plan.cache.keys_reused
             )
-        noted = self._plans[0].cache
-        if isinstance(noted, Attended):
-            self._attended[self.layout.indices] = noted.scores
+        if self._note is not None:
+            self._attended[self.layout.indices] = self._note.scores
         asked = self._asked.indices.tolist()
         both = self._guidance.complete([x[: len(asked)] for x in logits], asked)
         return self.decoder.propose(both, self.info, self._generator)
 
     def read_watched(self, proposal: Proposal) -> Mapping[int, Mapping[int, float]]:
-        """Watched probabilities of the first forward; empty afterwards."""
-        if self.usage.forwards > 1:
+        """Watched probabilities of what is asked for the first time."""
+        if self.watched.keys() == self.watch.keys():
             return {}
         offsets = (self._asked.indices - self.canvas.prompt_length).tolist()
         return {
             offset: dict(zip(ids, proposal.probability(offsets.index(offset), ids), strict=True))
             for offset, ids in self.watch.items()
+            if offset in offsets and offset not in self.watched
         }
 
     def read_gaps(self, proposal: Proposal) -> Mapping[int, float]:
@@ -190,19 +171,30 @@ class Row:
                 f"request {self.request.id!r}, forward {self.usage.forwards - 1}: the model's "
                 "logits are not finite; its weights or its precision do not serve"
             )
-        at = BlockStep(self._step, self._masks, self.canvas.blocks, self._mask_ratio())
-        masks = self._asked.masks.numel()
+        masks, ratio = self._asked.masks.numel(), self._mask_ratio()
+        self._settled += masks == 0
+        at = BlockStep(
+            self._step,
+            self._masks,
+            self.canvas.blocks,
+            ratio,
+            block_length=self.layout.block_length,
+            settled=self._settled,
+        )
         chosen = self.decoder.commit.select(proposal.confidence[:masks], at).sort().values
+        edited = self._edits(proposal)
+        chosen, at = torch.cat((chosen, edited)), replace(at, edited=edited.numel())
         self._write(chosen, proposal)
         if proposal.watched:
-            self.watched = proposal.watched
-        if (halt := self.decoder.stop(self._progress(proposal))) is not None:
+            self.watched = {**self.watched, **proposal.watched}
+        left = self.canvas.masked(self._block).numel()
+        over = self.decoder.commit.done(at, left)
+        if (halt := self.decoder.stop(self._progress(proposal, over))) is not None:
             if halt.take:
                 chosen = self._take(halt.take, chosen, proposal)
             self.finished = halt.reason
         step = self._step_event(chosen, proposal)
-        left = self.canvas.masked(self._block).numel()
-        if self.finished is None and self.decoder.commit.done(at, left):
+        if self.finished is None and over:
             self._enter_block(self._block + 1)
         else:
             self._step += 1
@@ -213,7 +205,14 @@ class Row:
         tail = self.canvas.tokens[self.layout.indices[self.layout.behind :]]
         return float((tail == self.info.mask_id).double().mean())
 
-    def _progress(self, proposal: HostProposal) -> Progress:
+    def _edits(self, proposal: HostProposal) -> Tensor:
+        """Which of the decoded tokens that were asked about are overwritten."""
+        start = self._asked.masks.numel()
+        part = slice(start, start + self._asked.edits.numel())
+        changed = proposal.tokens[part] != self.canvas.tokens[self._asked.edits]
+        return self.decoder.commit.revise(proposal.confidence[part], changed) + start
+
+    def _progress(self, proposal: HostProposal, over: bool) -> Progress:
         start, end = self.canvas.bounds(self._block)
         prompt = self.canvas.prompt_length
         if self._planned is not None:
@@ -221,7 +220,15 @@ class Row:
         else:
             done = 1 - len(self._left()) / self._masks_at_start
         generated = self.canvas.tokens[prompt:end]
-        return Progress(generated, proposal.watched, self.info, start - prompt, proposal.gaps, done)
+        return Progress(
+            generated,
+            proposal.watched,
+            self.info,
+            max(start - prompt, 0),
+            proposal.gaps,
+            done,
+            open=self.decoder.commit.edits and not over,
+        )
 
     def _write(self, chosen: Tensor, proposal: HostProposal) -> None:
         at = self._asked.indices[chosen]
@@ -253,16 +260,20 @@ class Row:
         )
 
     def result(self) -> Decoded:
-        """The finished request; masks behind the stop become end-of-sequence."""
+        """The finished request; masks behind the stop become end-of-sequence.
+
+        What a grid of whole blocks decoded past the length asked for is left out.
+        """
         assert self.finished is not None
-        generated = self.canvas.tokens[self.canvas.prompt_length :]
+        length = self.request.gen_length
+        generated = self.canvas.tokens[self.canvas.prompt_length :][:length]
         tokens = generated.masked_fill(generated == self.info.mask_id, self.info.eos_id).tolist()
         return Decoded(
             id=self.request.id,
             tokens=tokens,
             text_length=text_length(tokens, self.info),
-            confidences=self._confidences.tolist(),
-            filled_at=self._filled_at.tolist(),
+            confidences=self._confidences[:length].tolist(),
+            filled_at=self._filled_at[:length].tolist(),
             watched=self.watched,
             usage=self.usage,
             folds=tuple(self.folds),

@@ -120,7 +120,8 @@ class Request:
     """One canvas to decode: the prompt, then `gen_length` positions.
 
     `pinned` gives tokens at offsets of the generation from the start; they are never committed.
-    `watch` names, per offset, the ids whose probability in the first forward is reported.
+    `watch` names, per offset, the ids whose probability in the first forward is reported (in the
+    first one of the offset's block, of a block-causal model).
     `first_position` is the position id of the first prompt token (a left-padded row's padding).
     Raises UsageError when an offset or a length makes no sense.
     """

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foldctx.decoding.cache import Cache, CacheState, Reuse, whole_layout
-from foldctx.decoding.canvas import Layout
+from foldctx.decoding.layout import Layout
 from foldctx.errors import UsageError
 from foldctx.models.row_cache import RowCache
 

@@ -25,10 +25,12 @@ class Progress:
     """A request after a commit: the generated tokens up to the end of the block, which starts at
     the offset `block`.
 
-    `watched` holds the watched probabilities after the first forward and is empty afterwards.
+    `watched` holds the watched probabilities that this forward was the first to give: all of them in
+    the first forward, and none afterwards, but where a block-causal model has not come to them yet.
     `gaps` has the best logit's lead over the second at each offset that the stop looked at, and is
     empty when one of them was not fed. `done` is the share of the work behind: of the forwards where
-    their number is known, else of the masks.
+    their number is known, else of the masks. While the block is `open`, decoded tokens may still be
+    edited.
     """
 
     tokens: Tensor
@@ -37,6 +39,7 @@ class Progress:
     block: int = 0
     gaps: Mapping[int, float] = field(default_factory=dict)
     done: float = 0.0
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Stop(Protocol):
 
     def check(self, request: Request) -> None:
         """Raise UsageError when it cannot work for the request."""
+        return
 
     def look(self, masks: Sequence[int], gen_length: int) -> tuple[int, ...]:
         """Offsets whose logits it needs in the next forward, all or none of them.
@@ -88,6 +92,8 @@ class FirstEos(Stop):
 
     def __call__(self, progress: Progress) -> Halt | None:
         """Compare the first end token with the first mask."""
+        if progress.open:
+            return None
         ends = torch.zeros_like(progress.tokens, dtype=torch.bool)
         for stop_id in progress.info.stop_ids:
             ends |= progress.tokens == stop_id
@@ -107,7 +113,7 @@ class EosInBlock(Stop):
     def __call__(self, progress: Progress) -> Halt | None:
         """Look at the block when it has no mask."""
         block = progress.tokens[progress.block :]
-        if bool((block == progress.info.mask_id).any()):
+        if progress.open or bool((block == progress.info.mask_id).any()):
             return None
         return Halt("eos") if bool((block == progress.info.eos_id).any()) else None
 
@@ -197,7 +203,7 @@ class SkipAt(Stop):
 
     def __call__(self, progress: Progress) -> Halt | None:
         """Compare the watched probabilities, once."""
-        if not progress.watched:
+        if any(offset not in progress.watched for offset in self.offsets):
             return None
         seen = [progress.watched[offset][self.token_id] for offset in self.offsets]
         return Halt("skip", self.offsets) if min(seen) >= self.threshold else None

@@ -81,9 +81,11 @@ class FoldConfig:
 class Calibration:
     """What was measured of a model: thresholds, and how full its memory is on average.
 
-    `skip_threshold` None never skips. `memory_fill` is the share of the memory's budget that a
-    reading window carries on average, and `hit_share` the share of windows that are not skipped;
-    both serve the plan only. Raises ModelError for values that cannot have been measured.
+    `skip_threshold` None never skips. The other three serve the plan only: `hit_share` is the share
+    of windows that one question alone keeps from being skipped, `note_tokens` the tokens of notes
+    that a window adds per question, and `memory_fill` the share of the memory's budget that is full
+    in the end (`note_tokens` None: from the first window on). Raises ModelError for values that
+    cannot have been measured.
     """
 
     skip_threshold: float | None = None
@@ -91,6 +93,7 @@ class Calibration:
     memory_tokens: int = 256
     memory_fill: float = 0.5
     hit_share: float = 0.1
+    note_tokens: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("skip_threshold", "abstain_threshold", "memory_fill", "hit_share"):
@@ -99,6 +102,17 @@ class Calibration:
                 raise ModelError(f"calibration: {name}={value!r}; it must be from 0 to 1")
         if self.memory_tokens < 1:
             raise ModelError(f"calibration: memory_tokens={self.memory_tokens}; at least 1")
+        if self.note_tokens is not None and not (
+            isinstance(self.note_tokens, int | float) and self.note_tokens >= 0
+        ):
+            raise ModelError(f"calibration: note_tokens={self.note_tokens!r}; at least 0")
+
+    def carried(self, windows: int, questions: int, budget: int) -> float:
+        """Tokens of notes expected in a memory of `budget` tokens after so many windows."""
+        full = self.memory_fill * budget
+        if self.note_tokens is None:
+            return full
+        return min(full, windows * questions * self.note_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,12 +84,13 @@ def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cos
     layout, carries = group.layout, session.config.strategy != "map"
     memory = layout.memory if carries else 0
     skips = session.limits.skip_threshold is not None
-    hits = session.calibration.hit_share if skips else 1.0
+    missed = (1 - session.calibration.hit_share) ** len(group.questions)
+    hits = 1 - missed if skips else 1.0
     total = Cost()
     costs = []
-    for passage in passages:
+    for i, passage in enumerate(passages):
         prompt = layout.frame - layout.canvas.length + _chunk_tokens(session, passage)
-        carried = prompt + session.calibration.memory_fill * memory
+        carried = prompt + session.calibration.carried(i, len(group.questions), memory)
         costs.append(
             decoding_cost(
                 session.reader.settings(layout.canvas.length),
@@ -138,7 +139,8 @@ def _answering(session: Session, number: int) -> Cost:
     question = session.questions[number]
     length = session.config.gen_length or session.prompts.answer_length
     frame, room = session.prompts.frame("answer", [question.ids]), notes_room(session, question)
-    notes = session.calibration.memory_fill * room
+    read = sum(len(windows_of(session, group)) for group in session.groups)
+    notes = session.calibration.carried(read, 1, room)
     block = min(session.decoder.block_length, length)
     cost = decoding_cost(
         session.decoder,

@@ -195,15 +195,16 @@ class Reader:
         )
 
     def settings(self, canvas: int) -> Decoder:
-        """The run's decoder with a `canvas` as one block.
+        """The run's decoder with a `canvas` as one block, where the model has no grid of its own.
 
         A number of steps that was asked for is the answer's: here each step commits one token.
         """
         commit = self.decoder.commit
+        grid = self.predictor.info.block_grid is not None
         return replace(
             self.decoder if self.pointer else for_text(self.decoder, self.prompts),
             commit=Quota() if isinstance(commit, Quota) else commit,
-            block_length=canvas,
+            block_length=self.decoder.block_length if grid else canvas,
         )
 
     def _decoder(self, task: WindowTask) -> Decoder:

@@ -77,6 +77,7 @@ FAMILY = Family(
     },
     weight_prefix="",
     template="dream.toml",
+    preset="elastic",
     chat=CHAT,
     dims=dims_from_config,
     network=network,

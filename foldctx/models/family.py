@@ -52,7 +52,7 @@ class Family:
     `tokens` are the texts by which any other tokenizer may name them. `window` is that of the
     published checkpoints, `window_field` the field of config.json that gives a checkpoint's own; it
     is only an upper limit where it is `window_inherited` from the model the family began as.
-    `template` is a file among foldctx's prompt templates, `chat` the family's form of a
+    `template` is a file among foldctx's prompt templates, `preset` the one used by default, `chat` the family's form of a
     conversation. `dims` reads the sizes from a config.json,
     or raises ModelError; `network` makes the modules, and importing torch is left to it.
     `logit_shift`: the network's row at a position predicts the token after it. `block_causal`:
@@ -72,6 +72,7 @@ class Family:
     tokens: Mapping[str, str]
     weight_prefix: str
     template: str
+    preset: str
     chat: Chat
     dims: Callable[[Mapping[str, Any]], Dims]
     network: "Callable[[Dims], Network]"

@@ -104,6 +104,7 @@ FAMILY = Family(
     },
     weight_prefix=WEIGHT_PREFIX,
     template="llada.toml",
+    preset="elastic",
     chat=CHAT,
     dims=dims_from_config,
     network=network,

@@ -117,6 +117,7 @@ FAMILY = Family(
     },
     weight_prefix="",
     template="llada2.toml",
+    preset="block",
     chat=CHAT,
     dims=dims_from_config,
     network=network,

@@ -48,7 +48,7 @@ class GatedMLP(nn.Module):
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """(n, heads * head_dim) to (heads, n, head_dim)."""
-    return x.unflatten(1, (heads, x.shape[1] // heads)).transpose(0, 1)
+    return x.view(x.shape[0], heads, x.shape[1] // heads).transpose(0, 1)
 
 
 class Layer(nn.Module):

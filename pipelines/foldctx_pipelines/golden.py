@@ -11,6 +11,7 @@ from pathlib import Path
 
 from foldctx.errors import FoldctxError, UsageError
 from foldctx_pipelines.golden_caches import dllm_cache, sparse_dllm
+from foldctx_pipelines.golden_dream import check_dream
 from foldctx_pipelines.golden_llada2 import check_llada2
 from foldctx_pipelines.golden_recorded import Case, check_arrays
 from foldctx_pipelines.golden_samplers import fast_dllm, llada, prophet, streaming
@@ -23,7 +24,7 @@ CHECKS: Mapping[str, Callable[[Path], Iterator[Case]]] = {
     "prophet": prophet,
     "dllm_cache": dllm_cache,
     "sparse_dllm": sparse_dllm,
-    "dream_tiny": check_arrays,
+    "dream_tiny": check_dream,
     "llada2_moe_tiny": check_llada2,
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from foldctx.decoding.presets import PRESET_NAMES
 from foldctx.errors import UsageError
 from foldctx.models import llada
 from foldctx.models.tokenizer import Tokenizer
@@ -49,6 +50,34 @@ def test_generate_from_standard_input_as_text(run: Run, model: Path) -> None:
     options = ["-m", model, "--text", "--gen-length", "5", "--preset", "exact", "--set", "steps=5"]
     done = run("generate", "-", *options, "--block-length", "5", stdin=b"The number of the hall")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"11111\n", b"")
+
+
+def test_a_task_sets_lengths_and_end_tokens(run: Run, model: Path) -> None:
+    done = run("generate", "The hall", "-m", model, "--task", "gsm8k-1.5", "--preset", "exact")
+    (record,) = records(done)
+    assert len(record["tokens"]) == 256
+    decoder = record["config"]["decoder"]
+    assert decoder["block_length"] == 16 and decoder["propose"]["confidence_eos_eot_inf"]
+    own = ("--gen-length", "6", "--block-length", "3", "--set", "confidence_eos_eot_inf=false")
+    done = run("generate", "The hall", "-m", model, "--task", "gsm8k-1.5", *own)
+    (record,) = records(done)
+    decoder = record["config"]["decoder"]
+    assert (len(record["tokens"]), decoder["block_length"]) == (6, 3)
+    assert not decoder["propose"]["confidence_eos_eot_inf"]
+    done = run("generate", "The hall", "-m", model, "--task", "chess")
+    assert done.returncode == 2 and b"task 'chess': choose from mmlu" in done.stderr
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_preset_generates_or_says_why_not(call: Call, model: Path, name: str) -> None:
+    options = ("--preset", name, "--gen-length", "24", "--block-length", "8")
+    code, out, err = call("generate", "The number of the hall", "-m", model, *options)
+    if name.startswith("block"):
+        assert code == 2 and "only a block-causal model" in err
+        return
+    record = orjson.loads(out)
+    validate(record)
+    assert (code, record["preset"], len(record["tokens"])) == (0, name, 24)
 
 
 def test_chat_is_for_models_that_know_turns(model: Path) -> None:

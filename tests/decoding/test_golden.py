@@ -17,7 +17,7 @@ def test_every_case_equals_the_reference(capsys: pytest.CaptureFixture[str]) -> 
     assert golden.main([str(GOLDEN)]) == 0
     assert (
         capsys.readouterr().out
-        == "left out sparse_dllm/sparse_03: 2 selections hang on a tie at the cut\n48 passed, 0 failed, 1 left out\n"
+        == "left out sparse_dllm/sparse_03: 2 selections hang on a tie at the cut\n95 passed, 0 failed, 1 left out\n"
     )
 
 

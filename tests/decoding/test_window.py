@@ -1,6 +1,7 @@
 """The window contract and the counters, held against hooks on the network itself."""
 
-from itertools import pairwise
+from itertools import cycle, pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -28,27 +29,50 @@ PRESETS = {
     "parallel": {"block_length": 8, "threshold": 0.5, "stop": "never"},
     "elastic": {"block_length": 8, "near": 8, "threshold": 0.5, "stop": "never"},
     "elastic strided": {"block_length": 8, "near": 4, "stride": 6, "span_tokens": 5},
+    "elastic attended": {"block_length": 8, "near": 4, "span": "attended", "span_tokens": 5},
+    "elastic-cache": {"block_length": 8, "near": 6, "stop": "never", "threshold": 0.3},
+    "fast-dllm": {"block_length": 8, "threshold": 0.3},
+    "dllm-cache": {"prompt_interval": 9, "response_interval": 4},
+    "dllm-cache guided": {"prompt_interval": 9, "cfg_scale": 0.5, "cfg_interval": 3},
+    "dllm-cache attended": {"span": "attended", "span_tokens": 4},
+    "streaming": {"block_length": 8, "suffix": 6, "stop": "never"},
+    "dpad": {"block_length": 8, "reach": 9, "stop": "never"},
+    "sparse": {"block_length": 8},
 }
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_network_sees_what_usage_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = RandomModel(window=64)
-    fed, positions = [], []
+    fed, positions, attended = [], [], [0, 0]
     model.model.wte.register_forward_hook(lambda _m, args, _o: fed.append(args[0].numel()))
-    tables = walk.rotary_tables
+    tables, attention = walk.rotary_tables, walk._attend
+    layers = cycle(range(2))
 
     def spy(at: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> Tensor:
         positions.append(int(at.max()))
         return tables(at, head_dim, theta, dtype)
 
+    def count(queries: Any, pairs: Any, biases: Any) -> Tensor:
+        seen = sum(q.shape[1] * k.shape[1] for q, (k, _) in zip(queries, pairs, strict=True))
+        attended[next(layers)] += seen
+        return attention(queries, pairs, biases)
+
     monkeypatch.setattr(walk, "rotary_tables", spy)
+    monkeypatch.setattr(walk, "_attend", count)
     asked = [request("a", 11, 48), request("b", 20, 200), request("c", 2, 16, first_position=9)]
     done = decode(model, asked, preset(name.split()[0], **PRESETS[name]), max_rows=2)
     results = [event for event in done if isinstance(event, Decoded)]
     total = sum((result.usage for result in results), Usage())
     assert sum(fed) == total.tokens_fed
-    assert max(positions) == total.position_max == 63
+    assert attended[0] == total.keys_attended
+    if "dllm-cache" in name or name == "elastic-cache":
+        assert attended[1] == total.keys_attended - total.keys_reused < attended[0]
+        assert 0 < total.rows_reused < total.tokens_fed
+    else:
+        assert total.rows_reused == total.keys_reused == 0
+    assert max(positions) == total.position_max <= 63
+    assert total.position_max == 63 or name == "dpad"  # which has no terminal mask
     assert max(n for n, _ in model.feeds) == total.fed_max <= 64
     assert model.calls <= total.forwards
     for result in results:
@@ -68,10 +92,13 @@ def test_three_windows_of_text_end_with_every_token(name: str, prompt: int) -> N
     assert len(spans) >= 3
     assert result.usage.position_max < 64 and result.usage.fed_max <= 64
     for before, after in pairwise(spans):
-        assert after.dropped[0][0] == before.dropped[-1][1], "the folded span grows without a gap"
+        grown = after.dropped[0][0] == before.dropped[-1][1]
+        assert grown or by.span.kept == "attended", "the folded span grows without a gap"
         assert after.shift == before.shift + after.before - after.after
-    kept = ((prompt, prompt + by.span.tokens),) if by.span.tokens else ()
-    assert all(fold.kept == kept for fold in spans)
+    first = ((prompt, prompt + by.span.tokens),) if by.span.tokens else ()
+    for fold in spans:
+        assert fold.kept == first or by.span.kept == "attended"
+        assert sum(end - start for start, end in fold.kept) == by.span.tokens
 
 
 def test_positions_are_the_indices_while_the_canvas_fits() -> None:

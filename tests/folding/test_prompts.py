@@ -119,9 +119,16 @@ def test_options_that_make_no_sense_are_refused_by_name(options: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    "measured", [{"skip_threshold": 2.0}, {"hit_share": "x"}, {"memory_tokens": 0}]
+    "measured",
+    [{"skip_threshold": 2.0}, {"hit_share": "x"}, {"memory_tokens": 0}, {"note_tokens": -1.0}],
 )
 def test_measurements_that_cannot_be_are_refused(measured: dict[str, Any]) -> None:
     (name,) = measured
     with pytest.raises(ModelError, match=name):
         Calibration(**measured)
+
+
+def test_the_memory_fills_window_by_window_until_it_is_full() -> None:
+    measured = Calibration(memory_fill=0.8, note_tokens=2.0)
+    assert [measured.carried(n, 3, 50) for n in (0, 1, 5, 20)] == [0, 6, 30, 40]
+    assert Calibration(memory_fill=0.8).carried(0, 3, 50) == 40

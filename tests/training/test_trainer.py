@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from foldctx.errors import UsageError
 from foldctx.models.architecture import Dims, Transformer
 from foldctx_pipelines.training import train
-from foldctx_pipelines.training.train import Plan, Stage, Trainer, make_batches
+from foldctx_pipelines.training.tasks import UNANSWERING, answer_window, read_window
+from foldctx_pipelines.training.train import Plan, Stage, Trainer, batches_from, make_batches
 
 STAGES = (
     Stage(steps=2, length=192, rows=2, questions=2, answer_rows=2),
@@ -29,7 +30,7 @@ def network(ground, seed: int = 0) -> Transformer:
 
 
 def trainer(ground, run: Path, seed: int = 0) -> Trainer:
-    return Trainer(network(ground, seed), ground.world, PLAN, run, compiled=False)
+    return Trainer(network(ground, seed), ground.world, PLAN, run)
 
 
 def test_a_batch_depends_on_seed_and_step_only(ground) -> None:
@@ -47,12 +48,50 @@ def test_a_batch_depends_on_seed_and_step_only(ground) -> None:
     assert not torch.equal(first[0], tensors(Plan(STAGES, seed=4), 1)[0])
 
 
+def test_worker_processes_make_the_same_batches(ground) -> None:
+    alone = batches_from(ground.world, PLAN, 0, 4, 0)
+    ahead = batches_from(ground.world, PLAN, 0, 4, 2)
+    for one, other in zip(alone, ahead, strict=True):
+        for a, b in zip((*one[0], *one[1]), (*other[0], *other[1]), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_a_share_of_the_batches_is_long(ground) -> None:
+    stage = Stage(40, 192, 4, 2, answer_rows=1, long=384, long_share=0.5)
+    shapes = [
+        tuple(make_batches(ground.world, Plan((stage,)), step)[0][0].shape) for step in range(40)
+    ]
+    assert set(shapes) == {(4, 192), (2, 384)}
+    assert 8 <= shapes.count((2, 384)) <= 32
+
+
+def test_marks_name_the_unit_that_answers_and_the_answer_in_the_notes(ground) -> None:
+    rng, prompts = random.Random(3), ground.world.prompts
+    markers, units, spans = prompts.markers, 0, 0
+    for _ in range(30):
+        window = read_window(rng, ground.world, 192, 3)
+        first = {at: token for at, token, weight in window.targets if weight > 0.5}
+        pointed = {token for token in first.values() if token in markers}
+        marked = {window.ids[at] for at, label in window.marks if label != UNANSWERING}
+        assert all(window.ids[at] in markers for at, _ in window.marks)
+        assert pointed <= marked
+        units += len(marked)
+        window = answer_window(rng, ground.world, 112)
+        labels = dict(window.marks)
+        for at in (at for at, label in labels.items() if label == 1):
+            wide = next(n for n in range(1, 80) if labels.get(at + n) != 2)
+            spans += 1
+            end = window.ids.index(ground.world.tokenizer.token_id("<|answer|>"))
+            assert at + wide <= end
+    assert units > 20 and spans > 10
+
+
 def test_a_batch_has_the_shapes_of_its_stage(ground) -> None:
     for step, stage in ((1, STAGES[0]), (2, STAGES[1])):
         read, answer = make_batches(ground.world, PLAN, step)
         assert read[0].shape == (stage.rows, stage.length)
         assert answer[0].shape == (stage.answer_rows, stage.answer_length)
-        for ids, rows, wanted, weights in (read, answer):
+        for ids, rows, wanted, weights, *_ in (read, answer):
             trained = weights > 0
             assert trained.any(1).all()
             assert (ids.gather(1, rows)[trained] == ground.world.mask_id).all()
@@ -86,7 +125,7 @@ def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(
     resumed = trainer(ground, run, seed=1)
     assert resumed.resume() and resumed.step == 2
     again = list(resumed.train())
-    assert [row["read"] for row in again] == [row["read"] for row in rows[2:]]
+    assert [row["reading"] for row in again] == [row["reading"] for row in rows[2:]]
     resumed.save()
     left = resumed.model.state_dict()
     for name, weight in whole.model.state_dict().items():
@@ -128,7 +167,7 @@ torch.manual_seed(0)
 world = build_world(ground / "run", [ground / "prose.txt"], ground / "wordnet")
 model = Transformer(Dims(16, 2, 2, 2, 24, world.tokenizer.vocab_size, tied=True))
 plan = Plan((Stage(4, 192, 2, 2, answer_rows=2),), warmup=2, decay=2)
-trainer = Trainer(model, world, plan, run, compiled=False)
+trainer = Trainer(model, world, plan, run)
 trainer.resume()
 for row in trainer.train():
     if row["step"] == kill:

@@ -5,7 +5,7 @@ import random
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import typer
@@ -22,17 +22,28 @@ from foldctx_pipelines.training.dictionary import load_dictionary
 from foldctx_pipelines.training.evaluate import quick_scores
 from foldctx_pipelines.training.export import copy_tokenizer
 from foldctx_pipelines.training.facts import load_banks
+from foldctx_pipelines.training.meanings import token_meanings
 from foldctx_pipelines.training.prose import load_prose
 from foldctx_pipelines.training.release import release
 from foldctx_pipelines.training.sources import Sources, World, draw_fact
 from foldctx_pipelines.training.train import Plan, Stage, Trainer
 
 VOCABULARY = 8192
-DIMS = Dims(width=256, layers=6, heads=4, kv_heads=4, mlp=640, embeddings=VOCABULARY, tied=True)
+DIMS = Dims(width=320, layers=6, heads=5, kv_heads=5, mlp=832, embeddings=VOCABULARY, tied=True)
 STAGES = (
-    Stage(steps=750, length=192, rows=14, questions=4, answer_length=88, answer_rows=32),
-    Stage(steps=700, length=480, rows=8, questions=8, answer_length=104, answer_rows=24),
+    Stage(steps=1500, length=192, rows=24, questions=6, answer_length=96, answer_rows=40),
+    Stage(
+        steps=3500,
+        length=256,
+        rows=18,
+        questions=8,
+        answer_length=112,
+        answer_rows=36,
+        long_share=0.5,
+        story_share=0.2,
+    ),
 )
+Precision = Literal["bfloat16", "float32"]
 app = typer.Typer(add_completion=False)
 
 
@@ -80,12 +91,19 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
     wordnet: Annotated[
         Path, typer.Option(help="Folder with data.noun, index.noun and index.adj of WordNet 3.")
     ],
-    steps: Annotated[str, typer.Option(help="Steps of the stages.")] = "750,700",
+    steps: Annotated[str, typer.Option(help="Steps of the stages.")] = "1500,3500",
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
     decay: Annotated[int, typer.Option(help="Steps of the final linear decay.")] = 500,
     seed: Annotated[int, typer.Option()] = 0,
     device: Annotated[str, typer.Option()] = "cpu",
-    compiled: Annotated[bool, typer.Option("--compile/--eager")] = True,
+    precision: Annotated[
+        Precision, typer.Option(help="Of matrix products in training; weights stay float32.")
+    ] = "bfloat16",
+    workers: Annotated[int, typer.Option(help="Processes that make batches ahead.")] = 1,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a BERT-like sentence encoder: what words mean at the start."),
+    ] = None,
     every: Annotated[int, typer.Option(help="Steps between evaluations and saved states.")] = 100,
     start: Annotated[
         Path | None,
@@ -112,7 +130,12 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
     held_out = replace(world, bank=load_banks(held_out=True), prose=load_prose(text, held_out=True))
     if not export_only:
         trainer = Trainer(
-            _start(run, world, seed, start).to(device), world, plan, run, compiled=compiled
+            _start(run, world, seed, start, encoder).to(device),
+            world,
+            plan,
+            run,
+            precision=getattr(torch, precision),
+            workers=workers,
         )
         trainer.resume()
         _train(trainer, held_out, every)
@@ -130,7 +153,9 @@ def _stages(steps: str) -> tuple[Stage, ...]:
     return tuple(replace(stage, steps=n) for stage, n in zip(STAGES, counts, strict=True))
 
 
-def _start(run: Path, world: World, seed: int, start: Path | None) -> Transformer:
+def _start(
+    run: Path, world: World, seed: int, start: Path | None, encoder: Path | None
+) -> Transformer:
     """The model before its first step: the circuits, or the weights of a model folder."""
     if start is not None:
         network = load_model(start, device="cpu", dtype="float32").transformer
@@ -140,7 +165,9 @@ def _start(run: Path, world: World, seed: int, start: Path | None) -> Transforme
     model = Transformer(DIMS)
     vocabulary = json.loads((run / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)
-    initialise(model, tokens + [""] * (VOCABULARY - len(tokens)), world.mask_id, seed)
+    tokens += [""] * (VOCABULARY - len(tokens))
+    meanings = token_meanings(tokens, encoder) if encoder is not None else None
+    initialise(model, tokens, world.mask_id, seed, meanings)
     return model
 
 

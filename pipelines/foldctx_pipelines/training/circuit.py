@@ -15,7 +15,7 @@ previous and of the next token, one constant, and the rooms of a pointer:
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -24,17 +24,19 @@ from foldctx.models.architecture import Block, Transformer
 from foldctx_pipelines.training.words import STOP
 
 HEAD = 64
-CODE = slice(0, 128)
-PREVIOUS = slice(128, 176)
-NEXT = slice(176, 208)
-CONSTANT, FLAG = 208, 209
-ASKED = slice(210, 218)  # which question a token belongs to
-MATCHED = slice(218, 226)  # which questions a word of the text occurs in
-UNIT = slice(226, 250)  # which unit a token belongs to
-MASKED = slice(250, 256)
+WIDTH, HEADS = 320, 5
+CODE = slice(0, 192)  # the token itself, then what it means
+IDENTITY, MEANING = slice(0, 96), slice(96, 192)
+PREVIOUS = slice(192, 240)
+NEXT = slice(240, 272)
+CONSTANT, FLAG = 272, 273
+ASKED = slice(274, 282)  # which question a token belongs to
+MATCHED = slice(282, 290)  # which questions a word of the text occurs in
+UNIT = slice(290, 314)  # which unit a token belongs to
+MASKED = slice(314, 320)
 _ONE, _FLAG, _ASKED, _UNIT = 4.0, 3.0, 5.0, 1.2
 _SINK = 1.2
-_SQUARES = 110.0  # of every embedding, so that the first norm treats all tokens alike
+_SQUARES = 137.0  # of every embedding, so that the first norm treats all tokens alike
 _STEM = re.compile(r"(ing|edly|ed|es|s|ly)$")
 _LABEL = re.compile(r"<\|([qs])(\d+)\|>")
 
@@ -44,28 +46,47 @@ def _stem(token: str) -> str:
     return _STEM.sub("", word) if len(word) > 4 else word
 
 
-def token_codes(tokens: Sequence[str], generator: torch.Generator) -> Tensor:
-    """Codes (vocabulary, 128), std 0.7; tokens of one stem share most of their code."""
+def token_codes(
+    tokens: Sequence[str], generator: torch.Generator, meanings: Mapping[int, Tensor]
+) -> Tensor:
+    """Codes (vocabulary, 192), std 0.7: one half per token, the other alike for like words.
+
+    Tokens of one stem share most of the first half. The second half is the token's vector in
+    `meanings` (96, unit variance) where there is one, else its stem's random code.
+    """
     bases: dict[str, Tensor] = {}
     rows = []
-    for token in tokens:
+    for i, token in enumerate(tokens):
         stem = _stem(token) or token
         if stem not in bases:
-            bases[stem] = torch.randn(128, generator=generator)
-        rows.append(0.9 * bases[stem] + 0.44 * torch.randn(128, generator=generator))
+            bases[stem] = torch.randn(192, generator=generator)
+        own = 0.9 * bases[stem] + 0.44 * torch.randn(192, generator=generator)
+        if i in meanings:
+            own[MEANING] = meanings[i]
+        rows.append(own)
     return 0.7 * torch.stack(rows)
 
 
 @torch.no_grad()
-def initialise(model: Transformer, tokens: Sequence[str], mask_id: int, seed: int) -> None:
-    """Set all weights of a model 256 wide with 64-wide heads, 4 layers or more, tied embeddings."""
+def initialise(
+    model: Transformer,
+    tokens: Sequence[str],
+    mask_id: int,
+    seed: int,
+    meanings: Mapping[int, Tensor] | None = None,
+) -> None:
+    """Set all weights of a model 320 wide with 64-wide heads, 4 layers or more, tied embeddings.
+
+    `meanings` gives vectors (96) of tokens by what they mean, so that words can match that are
+    not the same word; without it only words of one stem do.
+    """
     g = torch.Generator().manual_seed(seed)
-    assert model.dims.width == 256 and model.dims.head_dim == HEAD and model.dims.layers >= 4
+    assert model.dims.width == WIDTH and model.dims.head_dim == HEAD and model.dims.layers >= 4
     for name, weight in model.named_parameters():
         if weight.ndim == 2:
             std = 0.02 if "ff_" in name or "up_" in name else 0.01
             weight.copy_(torch.randn(weight.shape, generator=g) * std)
-    model.wte.weight.copy_(_embedding(tokens, mask_id, g))
+    model.wte.weight.copy_(_embedding(tokens, mask_id, g, meanings or {}))
     model.ln_f.weight.fill_(0.10)
     for room in (slice(CONSTANT, UNIT.start), MASKED):  # nothing to do with the next word
         model.ln_f.weight[room] = 0
@@ -74,19 +95,21 @@ def initialise(model: Transformer, tokens: Sequence[str], mask_id: int, seed: in
     _also(blocks[0], 0, ASKED, 48, 1.5)
     _neighbour_head(blocks[0], 1, +1, NEXT, g)
     _label_head(blocks[0], 2)
-    for pair, source in ((0, PREVIOUS), (2, NEXT)):
-        for half in (0, 1):
-            _match_head(blocks[1], pair + half, source, 16.0, g)
-            _move(blocks[1], pair + half, slice(half * 64, half * 64 + 64), None, 1.0)
-    _match_head(blocks[2], 0, CODE, 12.0, g)
+    parts = ((0, PREVIOUS, 0), (1, PREVIOUS, 1), (2, PREVIOUS, 2), (3, NEXT, 0), (4, NEXT, 1))
+    for head, source, part in parts:
+        _match_head(blocks[1], head, source, 16.0, g)
+        _move(blocks[1], head, slice(part * 64, part * 64 + 64), None, 1.0)
+    _match_head(blocks[2], 0, CODE, 15.0, g)
     _move(blocks[2], 0, ASKED, MATCHED, 4.0)
     _pointer_head(blocks[3], 0, 2.0)
     _move(blocks[3], 0, UNIT, None, 3.0)
 
 
-def _embedding(tokens: Sequence[str], mask_id: int, g: torch.Generator) -> Tensor:
-    embedding = torch.zeros(len(tokens), 256)
-    embedding[:, CODE] = token_codes(tokens, g)
+def _embedding(
+    tokens: Sequence[str], mask_id: int, g: torch.Generator, meanings: Mapping[int, Tensor]
+) -> Tensor:
+    embedding = torch.zeros(len(tokens), WIDTH)
+    embedding[:, CODE] = token_codes(tokens, g, meanings)
     embedding[:, CONSTANT] = _ONE
     for i, token in enumerate(tokens):
         if token.startswith("<|"):
@@ -160,7 +183,7 @@ def _neighbour_head(block: Block, head: int, step: int, target: slice, g: torch.
     _look(block, head, range(6), step, 1.1)
     start, wide = head * HEAD, target.stop - target.start
     block.v_proj.weight[_rows(head)] = 0
-    block.v_proj.weight[_rows(head), CODE] = torch.linalg.qr(torch.randn(128, 64, generator=g))[0].T
+    block.v_proj.weight[_rows(head), CODE] = torch.linalg.qr(torch.randn(192, 64, generator=g))[0].T
     block.attn_out.weight[:, _rows(head)] = 0
     block.attn_out.weight[target, start : start + wide] = 0.55 * torch.eye(wide)
 

@@ -20,7 +20,7 @@ def quick_scores(
     right: dict[str, list[bool]] = {"pointer": [], "none": [], "answer": [], "no_answer": []}
     for window in (read_window(rng, world, length, questions) for _ in range(cases)):
         for (_, token, weight), guess in zip(window.targets, guesses(model, window), strict=True):
-            if weight == 1.0:
+            if weight > 0.5:
                 right["none" if token == none else "pointer"].append(token == guess)
     for _ in range(cases):
         window = answer_window(rng, world, 112)

@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from foldctx_pipelines.training.values import MAKERS
@@ -15,7 +15,10 @@ _SLOT = re.compile(r"\{([a-z_]+?)(\d*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One kind of fact: how it is stated, asked and answered."""
+    """One kind of fact: how it is stated, asked and answered.
+
+    `siblings` are statements of the same split that say other things of the same subject.
+    """
 
     id: str
     subject: str
@@ -23,13 +26,15 @@ class Relation:
     questions: tuple[str, ...]
     answer: str
     lists: Mapping[str, Sequence[str]] = field(repr=False, compare=False)
+    siblings: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A statement and what may be asked about it; `answer` stands verbatim in `statement`.
 
-    `other_statement` says the same of another subject; it is empty where that would be an answer.
+    `other_statement` says the same of another subject, `sibling_statement` something else of the
+    same; each is empty where that would be an answer, or cannot be said.
     """
 
     relation: str
@@ -39,6 +44,7 @@ class Fact:
     answer: str
     other_statement: str
     other_answer: str
+    sibling_statement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,25 @@ def load_banks(folder: Path = BANKS, *, held_out: bool = False) -> Bank:
             (kept if i % 8 == 5 else trained).append(relation)
         fillers += [(text, lists) for text in bank["fillers"]]
     if not held_out:
-        return Bank(tuple(trained), tuple(fillers))
+        return Bank(_related(trained), tuple(fillers))
     asked = {question for relation in trained for question in relation.questions}
-    return Bank(tuple(r for r in kept if asked.isdisjoint(r.questions)), tuple(fillers))
+    return Bank(_related([r for r in kept if asked.isdisjoint(r.questions)]), tuple(fillers))
+
+
+def _related(relations: Sequence[Relation]) -> tuple[Relation, ...]:
+    """The relations with the statements of others of the same domain and subject."""
+    groups: dict[tuple[str, str], list[Relation]] = {}
+    for relation in relations:
+        key = relation.id.partition(".")[0], relation.subject
+        groups.setdefault(key, []).append(relation)
+    return tuple(
+        replace(
+            relation,
+            siblings=tuple(text for r in group if r is not relation for text in r.statements),
+        )
+        for group in groups.values()
+        for relation in group
+    )
 
 
 class Filler:
@@ -87,6 +109,7 @@ class Filler:
     def fill(self, template: str) -> str:
         """The template with every slot replaced."""
         text = _SLOT.sub(self._value, template)
+        text = text.replace("..", ".") if text.endswith("..") else text  # "at 4 p.m.."
         return text[0].upper() + text[1:] if text else text
 
     def raw(self, template: str) -> str:
@@ -136,11 +159,28 @@ def realise(rng: random.Random, relation: Relation) -> Fact:
         answer = answer[0].upper() + answer[1:]
     if not _SLOT.search(relation.subject):  # another such statement would answer it as well
         return Fact(relation.id, subject, text, question, answer, "", "")
-    fill.renew(relation.subject)
+    sibling = _sibling(rng, relation, fill)
+    for _ in range(20):
+        fill.renew(relation.subject)
+        if fill.raw(relation.subject) != subject:
+            break
+    else:
+        return Fact(relation.id, subject, text, question, answer, "", "", sibling)
     fill.renew(relation.answer)
     for match in _SLOT.finditer(statement):
         if rng.random() < 0.5:
             fill.values.pop(match[0], None)
     other = rng.choice(relation.statements) if rng.random() < 0.5 else statement
     other_text = fill.fill(other)
-    return Fact(relation.id, subject, text, question, answer, other_text, fill.raw(relation.answer))
+    answer_there = fill.raw(relation.answer)
+    return Fact(relation.id, subject, text, question, answer, other_text, answer_there, sibling)
+
+
+def _sibling(rng: random.Random, relation: Relation, fill: Filler) -> str:
+    """Something else said of the fact's subject, or nothing where the bank knows no more of it."""
+    if not relation.siblings:
+        return ""
+    same = Filler(rng, relation.lists)
+    for match in _SLOT.finditer(relation.subject):
+        same.values[match[0]] = fill.values[match[0]]
+    return same.fill(rng.choice(relation.siblings))

@@ -5,18 +5,28 @@ Every window is filled to its length to the token, so no row of a batch needs pa
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from foldctx_pipelines.training.facts import Fact
+from foldctx_pipelines.training.lines import dressed, heading
 from foldctx_pipelines.training.sources import Ids, World, draw_fact, filler_sentences
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Token ids with masks in place, and (index, target id, weight) of the trained positions."""
+    """Token ids with masks in place, and (index, target id, weight) of the trained positions.
+
+    `marks` are (index, class) of tokens that a training-time probe labels in the middle of the
+    network: which question a unit answers (`UNANSWERING` for none), or where in a note the answer
+    begins (1) and goes on (2).
+    """
 
     ids: list[int]
     targets: list[tuple[int, int, float]]
+    marks: list[tuple[int, int]] = field(default_factory=list)
+
+
+UNANSWERING = 8
 
 
 def _memory(
@@ -31,8 +41,10 @@ def _memory(
         form = rng.random()
         if form < 0.3:
             texts.append((i, facts[i].statement))
-        elif form < 0.6 and facts[i].other_statement:
+        elif form < 0.55 and facts[i].other_statement:
             texts.append((i, facts[i].other_statement))
+        elif form < 0.7 and facts[i].sibling_statement:
+            texts.append((i, facts[i].sibling_statement))
         else:
             texts.append((i, filler_sentences(rng, world, 1)[0]))
     notes, used = [], 0
@@ -52,9 +64,11 @@ def read_window(rng: random.Random, world: World, length: int, questions: int) -
     units: list[tuple[str, int]] = []  # text, question it answers or -1
     for i, fact in enumerate(facts):
         if present[i]:
-            units.append((fact.statement, i))
+            units.append((dressed(rng, fact.statement), i))
         if fact.other_statement and rng.random() < (0.5 if present[i] else 0.6):
-            units.append((fact.other_statement, -1))
+            units.append((dressed(rng, fact.other_statement), -1))
+        if fact.sibling_statement and rng.random() < 0.3:
+            units.append((dressed(rng, fact.sibling_statement), -1))
     rng.shuffle(units)
     notes = _memory(rng, facts, world, min(96, length // 5))
     empty = world.prompts.read(asked, notes, [])
@@ -63,7 +77,31 @@ def read_window(rng: random.Random, world: World, length: int, questions: int) -
     first = rng.randrange(1, world.prompts.max_units + 1)
     pieces = world.prompts.read(asked, notes, [ids for ids, _ in placed], first_unit=first)
     ids = [token for _, piece in pieces for token in piece]
-    return _with_canvas(rng, world, ids, placed, first, canvas.slots, canvas.pinned)
+    window = _with_canvas(rng, world, ids, placed, first, canvas.slots, canvas.pinned)
+    window.marks.extend(unit_marks(world, window.ids, [owner for _, owner in placed]))
+    return window
+
+
+def unit_marks(world: World, ids: Sequence[int], owners: Sequence[int]) -> list[tuple[int, int]]:
+    """The unit markers of a reading window, each with the question its unit answers."""
+    start = ids.index(world.tokenizer.token_id("<|text|>"))
+    markers = world.prompts.markers
+    at = [i for i, token in enumerate(ids) if i > start and token in markers][: len(owners)]
+    return [(i, owner if owner >= 0 else UNANSWERING) for i, owner in zip(at, owners, strict=True)]
+
+
+def span_marks(ids: Sequence[int], start: int, answer: Sequence[int]) -> list[tuple[int, int]]:
+    """All tokens from `start` on, labelled by every place where the answer stands; [] if nowhere."""
+    wide = len(answer)
+    found = [
+        i for i in range(start, len(ids) - wide + 1) if list(ids[i : i + wide]) == list(answer)
+    ]
+    if not found or not wide:
+        return []
+    labels = dict.fromkeys(range(start, len(ids)), 0)
+    for i in found:
+        labels.update({j: 1 if j == i else 2 for j in range(i, i + wide)})
+    return list(labels.items())
 
 
 def write_window(rng: random.Random, world: World, length: int) -> Window:
@@ -94,7 +132,7 @@ def write_window(rng: random.Random, world: World, length: int) -> Window:
         )
         ids = [token for _, piece in pieces for token in piece]
         target = list(text) if present else [world.prompts.none_ids[0]]
-        return _answer_canvas(rng, world, ids, target, canvas)
+        return answer_canvas(rng, world, ids, target, canvas)
 
 
 def _place(
@@ -110,7 +148,10 @@ def _place(
             left -= len(ids) + 1
     fillers: list[Ids] = []
     while left > 1:
-        for ids in world.encode(filler_sentences(rng, world, 8)):
+        sentences = [dressed(rng, text) for text in filler_sentences(rng, world, 8)]
+        if rng.random() < 0.6:
+            sentences.insert(rng.randrange(9), heading(rng, sentences[0]))
+        for ids in world.encode(sentences):
             if left > 1:
                 ids = ids[: left - 1]
                 fillers.append(ids)
@@ -169,7 +210,8 @@ def _with_canvas(
             if n == 0 and reveal:
                 tail[offset] = token
             else:
-                targets.append((start + offset, token, 1.0 if n == 0 else 0.3))
+                weight = 0.3 if n else 0.6 if token == none else 1.0
+                targets.append((start + offset, token, weight))
     return Window(ids + tail, targets)
 
 
@@ -190,7 +232,7 @@ def add_cloze(rng: random.Random, world: World, window: Window, rows: int) -> Wi
                 room -= 1
         if rng.random() < 0.08:
             break
-    return Window(ids, targets)
+    return Window(ids, targets, window.marks)
 
 
 def answer_window(rng: random.Random, world: World, length: int) -> Window:
@@ -199,18 +241,21 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
         fact = draw_fact(rng, world)
         if fact.relation == "mention":
             continue
-        known = rng.random() < 0.78
+        known, told = rng.random() < 0.78, dressed(rng, fact.statement)
         others = [fact.other_statement] if fact.other_statement and rng.random() < 0.6 else []
+        if fact.sibling_statement and rng.random() < 0.4:
+            others.append(fact.sibling_statement)
         others += [draw_fact(rng, world).statement for _ in range(rng.randrange(0, 3))]
         others += filler_sentences(rng, world, rng.randrange(0, 3))
-        texts = others[: rng.randrange(0 if known else 1, 5)] + ([fact.statement] if known else [])
+        texts = others[: rng.randrange(0 if known else 1, 5)] + ([told] if known else [])
+        texts = [text if text == told else dressed(rng, text) for text in texts]
         rng.shuffle(texts)
         question, answer, *notes = world.encode([fact.question, fact.answer, *texts])
         while notes and len(question) + sum(len(n) + 1 for n in notes) + 3 + 10 > length:
             drop = rng.randrange(len(notes))
-            if texts[drop] != fact.statement or len(notes) == 1:
+            if texts[drop] != told or len(notes) == 1:
                 del notes[drop], texts[drop]
-        if not notes or (known and fact.statement not in texts):
+        if not notes or (known and told not in texts):
             continue
         first = rng.randrange(1, world.prompts.max_units + 1)
         pieces = world.prompts.answer(question, notes, first)
@@ -218,19 +263,26 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
         room = length - len(ids)
         target = list(answer) if known else [world.prompts.none_ids[0]]
         if len(target) + 1 <= room:
-            return _answer_canvas(rng, world, ids, target, room)
+            window = answer_canvas(rng, world, ids, target, room)
+            if known:
+                memory = ids.index(world.tokenizer.token_id("<|memory|>"))
+                window.marks.extend(span_marks(ids, memory + 1, target))
+            return window
 
 
-def _answer_canvas(
+def answer_canvas(
     rng: random.Random, world: World, ids: list[int], target: list[int], room: int
 ) -> Window:
-    """The canvas fills the room; mostly the answer is shown up to some token.
+    """The canvas fills the room; of the answer, nothing, a head or some tokens are shown.
 
-    What a text goes on with can be learned; what stands three masks further can only be guessed,
-    so the first masked token counts most.
+    What a text goes on with can be learned; what stands three masks further can only be guessed, so
+    a masked token counts in full where its left neighbour is shown.
     """
     wanted = target + [world.eos_id] * (room - len(target))
-    if rng.random() < 0.85:
+    form = rng.random()
+    if form < 0.35:
+        shown = set[int]()
+    elif form < 0.7:
         shown = set(range(rng.randrange(len(target) + 1)))
     else:
         shown = {j for j in range(len(target)) if rng.random() < 0.5}
@@ -241,6 +293,7 @@ def _answer_canvas(
             tail.append(token)
             continue
         tail.append(world.mask_id)
-        weight = 1.0 if not targets else 0.15 if j <= len(target) else 0.01
+        follows = j == 0 or j - 1 in shown
+        weight = 0.01 if j > len(target) else 1.0 if follows else 0.15
         targets.append((len(ids) + j, token, weight))
     return Window(ids + tail, targets)

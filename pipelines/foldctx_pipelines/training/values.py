@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 
 from foldctx_pipelines.training import words
+from foldctx_pipelines.training.paperwork import PAPERWORK
 
 
 def _coined(rng: random.Random, ends: list[str]) -> str:
@@ -39,6 +40,12 @@ def person(rng: random.Random) -> str:
     if form < 0.2:
         return f"{first_name(rng)} {chr(65 + rng.randrange(26))}. {surname(rng)}"
     return f"{first_name(rng)} {surname(rng)}"
+
+
+def titled(rng: random.Random) -> str:
+    """A person with the title of an office or rank."""
+    name = f"{first_name(rng)} {surname(rng)}" if rng.random() < 0.6 else surname(rng)
+    return f"{rng.choice(words.TITLES)} {name}"
 
 
 def town(rng: random.Random) -> str:
@@ -171,6 +178,7 @@ def _listed(choices: list[str]) -> Maker:
 
 MAKERS: dict[str, Maker] = {
     "person": person,
+    "titled": titled,
     "first_name": first_name,
     "surname": surname,
     "org": organisation,
@@ -200,5 +208,6 @@ MAKERS: dict[str, Maker] = {
     "phone": phone,
     "email": email,
     "ship": lambda rng: f"{rng.choice(words.SHIPS)} {rng.choice(words.SHIP_TAILS)}",
+    **PAPERWORK,
     **{name: _listed(choices) for name, choices in words.LISTS.items()},
 }

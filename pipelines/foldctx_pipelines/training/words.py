@@ -53,6 +53,18 @@ TAIL = _words(
     vald well wyn
     """
 )
+TITLES = _words(
+    """
+    Judge Inspector Sergeant Councillor Canon Sister Father Sir Dame Lady Lord Alderman Colonel
+    Major Lieutenant Superintendent Nurse Chef Provost Archdeacon Commissioner Cllr Justice Rabbi
+    """
+)
+ROMAN = _words("I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX")
+ORDINALS = _words(
+    """
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh
+    """
+)
 COUNTRIES = _words(
     """
     Argentina Austria Belgium Bolivia Brazil Canada Chile Croatia Denmark Ecuador Egypt Estonia

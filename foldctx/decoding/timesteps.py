@@ -1,0 +1,82 @@
+"""Dream's commit schedules: how many masks a step of continuous time uncovers."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from foldctx.decoding.commit import BlockStep, Commit, ranked
+from foldctx.decoding.segments import Request
+from foldctx.errors import UsageError
+
+if TYPE_CHECKING:
+    from foldctx.decoding.decoder import Decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Timesteps(Commit):
+    """As many commits as time passes (Dream's `diffusion_generate`, arXiv 2508.15487).
+
+    Time runs from 1 to `eps` in the block's steps; a step from t to s commits int(m (1 - s / t)) of
+    the m masks that are left, the last step all of them. Early steps of a long schedule commit
+    nothing, as in the reference, and all steps run. With `independent` (Dream's alg "origin") every
+    mask is committed with probability 1 - s / t by itself; the ranking must be random then.
+    `steps=None` takes as many as there are masks.
+    """
+
+    steps: int | None = None
+    eps: float = 1e-3
+    independent: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < 1:
+            raise UsageError(f"steps={self.steps}; it must be at least 1")
+        if not 0 < self.eps < 1:
+            raise UsageError(f"eps={self.eps} does not lie between 0 and 1, where time ends")
+
+    @property
+    def needs_probability(self) -> bool:
+        """Any ranking will do."""
+        return False
+
+    @property
+    def scheduled(self) -> bool:
+        """By the steps."""
+        return True
+
+    def unfit(self, decoder: "Decoder") -> str | None:
+        """Chances are compared with uniform random numbers."""
+        if self.independent and not decoder.propose.is_uniform:
+            return f"{self} gives every mask its own chance, so rank at random: remasking=random"
+        return None
+
+    def check(self, request: Request, blocks: int) -> None:
+        """Steps must divide evenly among the blocks."""
+        if self.steps is not None and self.steps % blocks:
+            raise UsageError(
+                f"request {request.id!r}: steps={self.steps} is not a multiple of the {blocks} "
+                f"blocks of gen_length={request.gen_length}"
+            )
+
+    def planned(self, masks: int) -> int | None:
+        """The steps."""
+        return masks if self.steps is None else self.steps
+
+    def _steps(self, at: BlockStep) -> int:
+        return at.masks if self.steps is None else self.steps // at.blocks
+
+    def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
+        """The step's share of the most confident, or each by its own chance."""
+        steps = self._steps(at)
+        if at.step + 1 >= steps:
+            return ranked(confidence)
+        times = torch.linspace(1, self.eps, steps + 1)  # float32, as the reference rounds
+        stays = times[at.step + 1] / times[at.step]
+        if self.independent:
+            return (confidence >= stays).nonzero().flatten()
+        return ranked(confidence)[: int(confidence.numel() * (1 - stays))]
+
+    def done(self, at: BlockStep, left: int) -> bool:
+        """After the last step."""
+        return at.step + 1 >= self._steps(at)
