@@ -55,6 +55,15 @@ class RandomOptions:
     threads: Annotated[
         int | None, _option(MODEL, help="Threads of the CPU; default: torch's choice.", min=1)
     ] = None
+    packed: Annotated[
+        bool,
+        _option(MODEL, "--packed/--plain", help="Weights laid out for the CPU, or as stored."),
+    ] = True
+
+    @property
+    def where(self) -> Where:
+        """Where it runs, in which form."""
+        return Where(self.device, self.dtype, self.seed, self.packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +144,7 @@ def decode(
     )
     window = max(4096, work.prompt + work.gen_length)
     counts = _set_threads(model.threads)
-    made = random_model(
-        model.shape, dims, Where(model.device, model.dtype, model.seed), window=window
-    )
+    made = random_model(model.shape, dims, model.where, window=window)
     records = []
     with sink, Bar(quiet=output.quiet) as bar:
         bar.begin("runs", len(decoders) * (given.runs + 1))
@@ -329,12 +336,14 @@ def read(
     decoder, records = build_decoder(given.preset, block_length=32), []
     _set_threads(model.threads)
     if given.source is None:
-        loaded = random_model(model.shape, dims, Where(model.device, model.dtype, model.seed))
+        loaded = random_model(model.shape, dims, model.where)
         script = reading.Script(given.tokens, given.relevant, given.note)
         job = reading.scripted_reading(loaded, script, decoder, config, seed=model.seed)
     else:
         document = read_document(given.source)
-        loaded = load_model(given.model, device=model.device, dtype=model.dtype)
+        loaded = load_model(
+            given.model, device=model.device, dtype=model.dtype, packed=model.packed
+        )
         document = reading.stretched(document, given.tokens, loaded.tokenizer)
         job = reading.real_reading(loaded, document, given.question or ())
     with sink, Bar(quiet=output.quiet) as bar:

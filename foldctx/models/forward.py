@@ -86,6 +86,11 @@ def _row_bias(
     return bias
 
 
+def _together(rows: Sequence[Tensor]) -> Tensor:
+    """Rows of one shape as one tensor, which for a single row is a view."""
+    return torch.stack(list(rows)) if len(rows) > 1 else rows[0][None]
+
+
 def _attend(
     queries: Sequence[Tensor],
     pairs: Sequence[tuple[Tensor, Tensor]],
@@ -105,9 +110,9 @@ def _attend(
             continue
         given = [bias for i in members if (bias := biases[i]) is not None]
         mixed = _attention(
-            torch.stack([queries[i] for i in members]),
-            torch.stack([pairs[i][0] for i in members]),
-            torch.stack([pairs[i][1] for i in members]),
+            _together([queries[i] for i in members]),
+            _together([pairs[i][0] for i in members]),
+            _together([pairs[i][1] for i in members]),
             torch.stack(given)[:, None] if given else None,
         )
         for i, row in zip(members, mixed, strict=True):

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from foldctx.decoding import Usage, flops
 from foldctx.models.dims import Dims
 from foldctx.models.load import Model
+from foldctx.models.packing import PackedLinear
 from foldctx_pipelines.bench.measure import threads, timed
 
 _POINTS = 7  # row counts measured where there are more; those between are interpolated
@@ -50,11 +50,11 @@ class Rates:
 
     def __init__(self, model: Model, thread_counts: Sequence[int]) -> None:
         self._model, self._threads = model, thread_counts
-        self._layers: list[Tensor] = [
-            weight
+        self._layers = [
+            module
             for layer in model.transformer.layers
-            for weight in layer.parameters()
-            if weight.ndim == 2
+            for module in layer.modules()
+            if isinstance(module, nn.Linear | PackedLinear)
         ]
         self._dims = model.transformer.dims
 
@@ -80,11 +80,11 @@ class Rates:
         return 2 * _SQUARE**3 / self._best(lambda: x @ x)
 
     def _products(self, rows: int) -> Callable[[], object]:
-        inputs = {weight.shape[1]: self._input(rows, weight.shape[1]) for weight in self._layers}
+        inputs = {layer.in_features: self._input(rows, layer.in_features) for layer in self._layers}
 
         def run() -> None:
-            for weight in self._layers:
-                functional.linear(inputs[weight.shape[1]], weight)
+            for layer in self._layers:
+                layer(inputs[layer.in_features])
 
         return run
 
