@@ -1,7 +1,7 @@
-"""Linear layers whose weights are laid out for oneDNN once, instead of being read as they are stored.
+"""Linear layers whose weights are laid out for oneDNN once, not read as they are stored.
 
-Torch gives float32 products on the CPU to MKL, which takes them slowly on processors of other makers
-and for few rows. The layout is made when a model is loaded; sums are formed in another order, so
+Torch gives float32 products on the CPU to MKL, which is slow at them for few rows, and on
+processors of other makers for many. The layout is made when a model is loaded; sums are formed in another order, so
 results differ from those of the plain layers in the last bits.
 """
 

@@ -1,4 +1,4 @@
-"""What the matrix products of a model cost by themselves: the ground that overhead is counted from."""
+"""What the matrix products of a model cost by themselves: overhead is counted from there."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +50,7 @@ class Rates:
 
     def __init__(self, model: Model, thread_counts: Sequence[int]) -> None:
         self._model, self._threads = model, thread_counts
+        self._measured: dict[tuple[str, int], float] = {}
         self._layers = [
             module
             for layer in model.transformer.layers
@@ -61,7 +62,7 @@ class Rates:
     @torch.inference_mode()
     def layers(self, rows: Iterable[int]) -> Curve:
         """All products of all layers."""
-        return self._curve(rows, self._products)
+        return self._curve("layers", rows, self._products)
 
     @torch.inference_mode()
     def head(self, rows: Iterable[int]) -> Curve:
@@ -71,7 +72,7 @@ class Rates:
             x = self._input(count, self._dims.width)
             return lambda: self._model.transformer.head(x)
 
-        return self._curve(rows, head)
+        return self._curve("head", rows, head)
 
     @torch.inference_mode()
     def square(self) -> float:
@@ -91,8 +92,15 @@ class Rates:
     def _input(self, rows: int, width: int) -> Tensor:
         return torch.ones(rows, width, dtype=self._model.dtype, device=self._model.device)
 
-    def _curve(self, rows: Iterable[int], make: Callable[[int], Callable[[], object]]) -> Curve:
-        return Curve({count: self._best(make(count)) for count in _spread(sorted(set(rows)))})
+    def _curve(
+        self, what: str, rows: Iterable[int], make: Callable[[int], Callable[[], object]]
+    ) -> Curve:
+        """Measured where it has not been yet."""
+        counts = _spread(sorted(set(rows)))
+        for count in counts:
+            if (what, count) not in self._measured:
+                self._measured[what, count] = self._best(make(count))
+        return Curve({count: self._measured[what, count] for count in counts})
 
     def _best(self, action: Callable[[], object]) -> float:
         """The least seconds over thread counts and repeats, after one run to warm up."""
