@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_type_hints
 
 import typer
 
+from foldctx.decoding.parts import SEAMS
 from foldctx.decoding.presets import DEFAULT_PRESET, PRESET_NAMES, check_preset
 from foldctx.errors import UsageError
 from foldctx.folding.config import STRATEGIES, FoldConfig, NoteKind, QuestionPolicy
@@ -173,7 +174,9 @@ class DecodingOptions:
             key, equals, value = setting.partition("=")
             if not (key and equals):
                 raise UsageError(f"--set {setting}: give it as key=value, such as block_length=16")
-            changed[key.replace("-", "_")] = _value(value)
+            name = key.replace("-", "_")
+            # A seam's member is always a word: `cache=none` names one.
+            changed[name] = value if name in SEAMS else _value(value)
         self.check(changed)
         return changed
 

@@ -32,7 +32,8 @@ class CacheState(Protocol):
     def plan(self, layout: Layout, step: int) -> Reuse:
         """Decide the forward `step` (from 0) of the block laid out as `layout`.
 
-        At step 0 the layout is new: folds may have moved what was kept from the block before.
+        Another layout than the last time is a new block: folds may have moved what was kept from
+        the one before. A guidance branch that is not fed in every forward may miss a block's first.
         """
         ...
 
@@ -104,9 +105,11 @@ class _LayoutState:
     def __init__(self, refresh: int | None, *, block_only: bool) -> None:
         self._refresh, self._block_only = refresh, block_only
         self._kept: LayoutKeys | None = None
+        self._layout: Layout | None = None
 
     def plan(self, layout: Layout, step: int) -> Reuse:
-        if _due(step, self._refresh) or self._kept is None:
+        if _due(step, self._refresh) or self._kept is None or layout is not self._layout:
+            self._layout = layout
             tail = slice(layout.block.start, len(layout))
             self._kept = LayoutKeys(layout.block if self._block_only else tail)
             return whole_layout(layout, self._kept)

@@ -43,6 +43,7 @@ class FinishedKeys(RowCache):
 class _CausalState:
     def __init__(self) -> None:
         self._kept = FinishedKeys()
+        self._layout: Layout | None = None
         self._rows = torch.empty(3, 0, dtype=torch.long)  # index, position and block of kept rows
 
     def plan(self, layout: Layout, step: int) -> Reuse:
@@ -52,7 +53,8 @@ class _CausalState:
                 "allows; use a prefix cache with this one"
             )
         kept = self._kept
-        if step == 0:
+        if layout is not self._layout:
+            self._layout = layout
             kept.cut(self._unchanged(layout))
             kept.fresh = layout.behind - kept.length
             rows = torch.stack((layout.indices, layout.positions, layout.blocks))

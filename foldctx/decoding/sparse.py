@@ -71,12 +71,17 @@ class EvictedKeys(RowCache):
 class _SparseState:
     def __init__(self, policy: "SparseCache") -> None:
         self._policy = policy
+        self._layout: Layout | None = None
+        self._forwards = 0  # of this branch, in this block
         self._kept: EvictedKeys | None = None
 
     def plan(self, layout: Layout, step: int) -> Reuse:
-        if step < self._policy.delay:
+        if layout is not self._layout:
+            self._layout, self._forwards, self._kept = layout, 0, None
+        self._forwards += 1
+        if self._forwards <= self._policy.delay:
             return whole_layout(layout)
-        if step == self._policy.delay or self._kept is None:
+        if self._kept is None:
             self._kept = EvictedKeys(layout, self._policy.retention, self._policy.kernel)
             return whole_layout(layout, self._kept)
         self._kept.recording = False

@@ -80,6 +80,17 @@ def test_every_preset_generates_or_says_why_not(call: Call, model: Path, name: s
     assert (code, record["preset"], len(record["tokens"])) == (0, name, 24)
 
 
+def test_members_are_named_on_the_command_line(call: Call, model: Path) -> None:
+    options = ("--gen-length", "8", "--set", "cache=none", "--set", "commit=factor")
+    code, out, err = call("generate", "The hall", "-m", model, *options, "--set", "stride=none")
+    assert code == 0, err
+    decoder = orjson.loads(out)["config"]["decoder"]
+    assert decoder["cache"] == {"kind": "NoCache"}
+    assert decoder["commit"] == {"kind": "Factor", "factor": 1.0, "compat": False}
+    code, _, err = call("generate", "x", "-m", model, "--set", "cache=lru")
+    assert code == 2 and "cache='lru': choose from none, prefix, dual" in err
+
+
 def test_chat_is_for_models_that_know_turns(model: Path) -> None:
     tokenizer = Tokenizer(model / "tokenizer.json")
     assert check_chat(tokenizer, llada.CHAT, None) is False

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from foldctx.decoding import Converged, Decoded, decode_one, preset
+from foldctx.decoding import Converged, Decoded, check_request, decode_one, preset
 from foldctx.decoding.attended import Attended
 from foldctx.decoding.guidance import Guidance
 from foldctx.models.forward import Feed, forward
 from foldctx.models.row_cache import RowCache
 from foldctx.models.shift import aligned
-from tests.decoding.toys import VOCAB, RandomModel, Scripted, request
+from tests.decoding.toys import VOCAB, RandomModel, Scripted, info, request
 
 
 def fed(model: RandomModel) -> list[int]:
@@ -21,7 +21,8 @@ def fed(model: RandomModel) -> list[int]:
 
 
 def run(model: RandomModel, **options: object) -> Decoded:
-    return decode_one(model, request("a", 12, 16), preset("exact", block_length=8, **options))
+    by = preset("exact", **{"block_length": 8, **options})
+    return decode_one(model, request("a", 12, 16), by)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +117,6 @@ def test_attention_is_noted_as_the_kernel_pays_it() -> None:
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(h, 10, 6, generator=generator).double() for h in (4, 2, 2))
     by = preset("exact", block_length=4, span="attended", span_tokens=2)
-    from foldctx.decoding import check_request
-    from tests.decoding.toys import info
-
     layout = check_request(request("a", 3, 7), by, info(64))
     noted = Attended(RowCache(), layout, 0)
     noted.fresh_rows(0, v)
@@ -164,6 +162,27 @@ def test_guidance_is_fed_at_its_interval() -> None:
     assert guidance.due(6, [6]) == 1 and guidance.due(6, [7]) == 2 and guidance.due(8, [6]) == 2
     cond, unguided = guidance.complete([torch.full((1, 3), 4.0)], [6])
     assert torch.equal(cond - unguided, torch.ones(1, 3))
+
+
+@pytest.mark.parametrize("cache", ["prefix", "dual", "sparse", "feature"])
+def test_a_branch_that_misses_a_block_s_first_forwards_starts_the_block_anew(cache: str) -> None:
+    """A guidance branch with an interval may be fed in a block's later forwards alone."""
+    by = preset("exact", cache=cache, block_length=8)
+    first, second = (check_request(request(n, 9, 24), by, info(64)) for n in "ab")
+    state = by.cache.open()
+    for step in range(4):
+        last = state.plan(first, step)
+    plan = state.plan(second, 3)
+    assert plan.rows == slice(0, 33)
+    assert plan.cache is not last.cache or cache == "feature"
+
+
+@pytest.mark.parametrize("cache", ["prefix", "dual", "sparse", "feature"])
+def test_guidance_at_intervals_goes_with_every_cache(cache: str) -> None:
+    common = {"block_length": 8, "cfg_scale": 0.8, "cfg_interval": 7, "cache": cache}
+    for feed in ({}, {"feed": "elastic", "near": 3, "stride": 4, "multiplicity": True}):
+        result = run(RandomModel(layers=2), **{**common, **feed})
+        assert -1 not in result.filled_at
 
 
 def test_an_answer_that_has_settled_ends_the_request() -> None:

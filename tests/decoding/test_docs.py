@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import foldctx.decoding
-from foldctx.decoding import decode_one, parts, preset
+from foldctx.decoding import decode_one, parts, preset, preset_options
 from foldctx.errors import UsageError
 from tests.decoding.toys import MASK, RandomModel, request
 
@@ -39,3 +39,13 @@ def test_the_loop_and_the_walk_name_no_method() -> None:
     for path in ("decoding/loop.py", "decoding/row.py", "models/forward.py"):
         text = (root / path).read_text("utf-8")
         assert not [name for name in members if re.search(rf"\b{name}\b", text)]
+
+
+def test_every_preset_and_compat_option_is_described() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text("utf-8")
+    for name in foldctx.decoding.PRESET_NAMES:
+        assert f"`{name}`" in text
+    options = {key for name in foldctx.decoding.PRESET_NAMES for key in preset_options(name)}
+    assert {key for key in options if key.startswith("compat_")} <= set(
+        re.findall(r"`(\w+)=", text)
+    )

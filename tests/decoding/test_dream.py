@@ -70,6 +70,19 @@ def test_a_cached_forward_feeds_one_row_more() -> None:
     assert model.positions[1][0] == list(range(11, 20))
 
 
+@pytest.mark.parametrize(
+    ("name", "options"), [("exact", {}), ("elastic", {"near": 8}), ("fast-dllm", {})]
+)
+def test_texts_beyond_the_window(name: str, options: Options) -> None:
+    """Behind a fold's seam the row before the block is still the one at the position before it."""
+    model = dream(window=48)
+    got = decode_one(
+        model, request("long", 10, 96), preset(name, block_length=8, span_tokens=3, **options)
+    )
+    assert got.usage.folded > 0 and got.usage.position_max <= 47
+    assert MASK not in got.tokens and len(got.tokens) == 96
+
+
 def test_the_shift_matters() -> None:
     """The same weights, read as if rows predicted their own position, say something else."""
     by = preset("exact", block_length=8)

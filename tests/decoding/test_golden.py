@@ -58,6 +58,54 @@ def test_logits_of_other_weights_fail(copy: Path, capsys: pytest.CaptureFixture[
     assert "FAILED llada_tiny/full_logits: differs by " in capsys.readouterr().out
 
 
+def spoil(folder: Path, name: str) -> None:
+    """Add to one value of an array of the vectors."""
+    arrays = load_file(folder / "logits.safetensors")
+    arrays[name].view(-1)[7] += 1
+    save_file(arrays, folder / "logits.safetensors")
+
+
+def test_what_is_wrong_with_a_family_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("dream_tiny", "llada2_moe_tiny"):
+        shutil.copytree(GOLDEN / name, tmp_path / name)
+        path = tmp_path / name / "manifest.json"
+        manifest = orjson.loads(path.read_bytes())
+        cases = manifest["generation_cases"] = manifest["generation_cases"][:3]
+        cases[0]["generated_ids"][0][5] += 1
+        if name == "dream_tiny":
+            cases[1]["filled_at_step"][0][7] += 1
+            cases[2]["temperature"] = 0.5
+        else:
+            cases[1]["fed_lengths"][2] += 8
+            cases[2]["forward_calls"] += 1
+        path.write_bytes(orjson.dumps(manifest))
+    spoil(tmp_path / "dream_tiny", "full_logits")
+    spoil(tmp_path / "llada2_moe_tiny", "masked_hidden_state_2")
+    spoil(tmp_path / "llada2_moe_tiny", "masked_layer1_expert_ids")
+    spoil(tmp_path / "llada2_moe_tiny", "masked_layer2_expert_weights")
+    assert golden.main([str(tmp_path)]) == 1
+    told = capsys.readouterr().out.splitlines()
+    expected = [
+        "FAILED dream_tiny/full_logits: differs by 1.00e+00",
+        "FAILED dream_tiny/dream_00: row 0: token ",
+        "FAILED dream_tiny/dream_01: row 0: filled_at_step ",
+        "left out dream_tiny/dream_02: draws random numbers",
+        "FAILED llada2_moe_tiny/masked_hidden_state_2: differs by 1.00e+00",
+        "FAILED llada2_moe_tiny/masked_layer1_experts: token 1: experts ",
+        "FAILED llada2_moe_tiny/masked_layer2_experts: weights differ by 1.00e+00",
+        "FAILED llada2_moe_tiny/llada2_00: row 0: token ",
+        "FAILED llada2_moe_tiny/llada2_00, exact cache: row 0: token ",
+        "FAILED llada2_moe_tiny/llada2_01: fed ",
+        "FAILED llada2_moe_tiny/llada2_02: ",
+        "FAILED llada2_moe_tiny/llada2_02, exact cache: ",
+    ]
+    assert len(told) == len(expected) + 1
+    for line, start in zip(told, expected, strict=False):
+        assert line.startswith(start)
+
+
 def test_a_folder_without_vectors_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
