@@ -1,11 +1,11 @@
 """foldctx bench read: strategies on one document, their cost beside the plan's."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 from foldctx.decoding.presets import DEFAULT_PRESET
 from foldctx.errors import UsageError
-from foldctx.folding.config import STRATEGIES
+from foldctx.folding.config import STRATEGIES, Strategy
 from foldctx_cli.bench_options import (
     RandomOptions,
     ReportOptions,
@@ -55,12 +55,12 @@ class Document:
             raise UsageError("a real document needs --source and -q; a generated one neither")
 
     @property
-    def chosen(self) -> list[str]:
+    def chosen(self) -> list[Strategy]:
         """The strategies. Raises UsageError for an unknown one."""
         names = split_names(self.strategies)
         if unknown := [name for name in names if name not in STRATEGIES]:
             raise UsageError(f"strategy {unknown[0]!r}: choose from {', '.join(STRATEGIES)}")
-        return names
+        return cast(list[Strategy], names)
 
 
 @with_options

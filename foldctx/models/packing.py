@@ -43,9 +43,9 @@ class PackedLinear(nn.Module):
 
 def can_pack() -> bool:
     """Whether this torch was built with oneDNN and has the operators."""
-    return torch.backends.mkldnn.is_available() and all(
-        hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise")
-    )
+    names = ("_reorder_linear_weight", "_linear_pointwise")
+    built: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return built and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
 def pack(network: Network) -> None:
