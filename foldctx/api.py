@@ -73,8 +73,8 @@ def open_plan(
 
 
 def load(name: str | Path = "embedded", **options: Any) -> Model:
-    """Load a model: "embedded", a local folder, or a hub name; see `load_model`."""
-    return load_model(name, **options)
+    """Load a model for inference: "embedded", a folder, or a hub name; see `load_model`."""
+    return load_model(name, **{"packed": True, **options})
 
 
 def decode(

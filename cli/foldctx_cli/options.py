@@ -99,6 +99,7 @@ class ModelOptions:
             revision=self.revision,
             window=window,
             rope_scale_to=self.rope_scale_to,
+            packed=True,
         )
 
 

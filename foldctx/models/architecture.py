@@ -88,5 +88,6 @@ class Transformer(Network):
 
     def head(self, x: Tensor) -> Tensor:
         """See `Network`."""
-        weight = self.wte.weight if self.dims.tied else self.ff_out.weight
-        return functional.linear(x, weight)
+        if self.dims.tied:
+            return functional.linear(x, self.wte.weight)
+        return cast(Tensor, self.ff_out(x))

@@ -97,5 +97,6 @@ class DreamNetwork(Network):
 
     def head(self, x: Tensor) -> Tensor:
         """See `Network`."""
-        weight = self.model.embed_tokens.weight if self.dims.tied else self.lm_head.weight
-        return functional.linear(x, weight)
+        if self.dims.tied:
+            return functional.linear(x, self.model.embed_tokens.weight)
+        return cast(Tensor, self.lm_head(x))

@@ -90,6 +90,7 @@ class LLaDA2Network(Network):
     """Embedding, layers, final norm and head; the head is the embedding where weights are tied."""
 
     precise = ("gate.expert_bias",)
+    read_in_parts = ("query_key_value",)
 
     def __init__(self, dims: Dims) -> None:
         """Weights at torch's own initial values."""
@@ -114,5 +115,6 @@ class LLaDA2Network(Network):
 
     def head(self, x: Tensor) -> Tensor:
         """See `Network`."""
-        weight = self.model.word_embeddings.weight if self.dims.tied else self.lm_head.weight
-        return functional.linear(x, weight)
+        if self.dims.tied:
+            return functional.linear(x, self.model.word_embeddings.weight)
+        return cast(Tensor, self.lm_head(x))

@@ -66,13 +66,15 @@ def load_model(
     revision: str | None = None,
     window: int | None = None,
     rope_scale_to: int | None = None,
+    packed: bool = False,
 ) -> Model:
     """Load "embedded", a model folder or a hub model `owner/name`.
 
     `device` is "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; the whole model goes to
     one device. `dtype` is the type computed in, whatever the files hold: "auto" is float32 on the
     CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window
-    and `rope_scale_to` raises it by a larger rotary base.
+    and `rope_scale_to` raises it by a larger rotary base. `packed` lays float32 weights on the CPU
+    out for speed; such a network serves for inference alone, and rounds differently.
     Raises UsageError for an argument that cannot be used and ModelError for a model that cannot.
     """
     check_placement(device, dtype)
@@ -97,9 +99,14 @@ def load_checkpoint(checkpoint: Checkpoint, *, device: str = "auto", dtype: str 
 
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
+    network = build(checkpoint, where, kind)
+    if packed:
+        from foldctx.models.packing import pack
+
+        pack(network)
     return Model(
         info=checkpoint.info,
-        transformer=build(checkpoint, where, kind),
+        transformer=network,
         tokenizer=checkpoint.tokenizer,
         prompts_source=checkpoint.prompts_source,
         calibration=checkpoint.calibration,

@@ -90,11 +90,13 @@ class Stack(nn.Module):
 class Network(nn.Module):
     """Embedding, layers, final norm and head.
 
-    Parameters whose names end in one of `precise` are kept in float32 or wider.
+    Parameters whose names end in one of `precise` are kept in float32 or wider. Linear layers named
+    in `read_in_parts` are not called: parts of their weights are used.
     """
 
     dims: Dims
     precise: tuple[str, ...] = ()
+    read_in_parts: tuple[str, ...] = ()
 
     @property
     @abstractmethod

@@ -46,9 +46,10 @@ def test_a_reading_case_is_right_for_one_unit_alone() -> None:
     right = [
         [mark for mark in marks if case.right(said(case, [*label, mark]))] for case in cases[:6]
     ]
-    assert all(len(found) == 1 for found in right)
-    assert any(found == [none] for found in right)
-    assert any(found != [none] for found in right)
+    first = next(iter(PROMPTS.markers))
+    for found in right:  # a marker that no unit carries points at nothing
+        assert first not in found if none in found else len(found) == 1
+    assert 0 < sum(none in found for found in right) < len(right)
     assert all(case.request.prompt_length + case.request.gen_length <= 200 for case in cases)
 
 

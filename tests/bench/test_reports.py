@@ -46,9 +46,15 @@ def test_a_chart_is_a_png(tmp_path: Path) -> None:
         ("bench read --strategies fold,mop", "choose from fold"),
         ("bench read --source x.txt", "needs --source and -q"),
         ("bench fidelity --presets elastic(nar=1)", "no option 'nar'"),
-        ("bench decode --plot /none/chart.png", "no folder"),
     ],
 )
 def test_wrong_options_are_told(line: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(line) != 0
     assert told in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_written_are_told_before_any_work(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert call("bench decode --markdown /none/table.md") == 1
+    assert "there is no folder" in capfd.readouterr().err

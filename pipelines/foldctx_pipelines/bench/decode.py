@@ -1,7 +1,7 @@
-"""Decoding speed: the same scripted commits under every preset, on random weights of a named size."""
+"""Decoding speed: the same scripted commits under every preset, on random weights."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,8 +23,8 @@ class Workload:
     """What is decoded, and how often.
 
     `end` is the offset of the generation where the text ends, None nowhere. `rows` requests are
-    decoded at once. `sampled` blocks, evenly spaced, are decoded where there are more; the counts and seconds are
-    then multiplied by what was left out.
+    decoded at once. `sampled` blocks, evenly spaced, are decoded where there are more; counts and
+    seconds are then multiplied by what was left out.
     """
 
     prompt: int = 512
@@ -98,12 +98,14 @@ def bench_decode(
     seed: int = 0,
     thread_counts: tuple[int, ...] = (),
 ) -> Iterator[str | dict[str, Any]]:
-    """Run the decoders in turn, `runs` times after a warm-up; yields a name a run, then records.
+    """Run the decoders in turn, `runs` times after a warm-up of one block.
 
-    `decoders` must hold the baseline, `exact`. `thread_counts` are tried for the matrix rates; torch's own number is among
-    them always. Raises WindowError when the canvas does not fit.
+    Yields a name a run, then records. `decoders` must hold the baseline, `exact`. `thread_counts`
+    are tried for the matrix rates, torch's own number among them always. Raises WindowError when
+    the canvas does not fit.
     """
     requests = work.requests(model.info.vocab_size, seed)
+    one_block = replace(work, sampled=1, end=None).requests(model.info.vocab_size, seed)
     end = None if work.end is None else work.prompt + work.end
     runs = {
         name: _Runs(scripted(decoder, work.schedule), Ending(model, end))
@@ -111,7 +113,7 @@ def bench_decode(
     }
     for number in range(work.runs + 1):
         for name, run in runs.items():
-            _run(run, requests, model, warm_up=number == 0)
+            _run(run, requests if number else one_block, model, warm_up=number == 0)
             yield name
     rates = Rates(model, sorted({*thread_counts, torch.get_num_threads()}))
     square = rates.square()

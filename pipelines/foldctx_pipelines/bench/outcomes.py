@@ -78,7 +78,7 @@ _ANSWER = 4  # tokens of a scripted answer
 def make_document(
     prompts: Prompts, tokens: int, *, spacing: int, note: int, seed: int = 0
 ) -> Document:
-    """About `tokens` tokens of sentences; every `spacing` tokens one of `note` begins with the key."""
+    """Sentences of about `tokens` tokens; every `spacing` one of `note` begins with the key."""
     costs = dict(zip(_WORDS, map(len, prompts.text_ids(_WORDS)), strict=True))
     head = len(prompts.text_ids([KEY])[0])
     rng, sentences, at, due = random.Random(seed), list[str](), 0, spacing // 2

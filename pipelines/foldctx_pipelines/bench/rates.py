@@ -1,15 +1,15 @@
-"""What the matrix products of a model cost by themselves: the ground that overhead is counted from."""
+"""What the matrix products of a model cost by themselves: overhead is counted from there."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from foldctx.decoding import Usage, flops
 from foldctx.models.dims import Dims
 from foldctx.models.load import Model
+from foldctx.models.packing import PackedLinear
 from foldctx_pipelines.bench.measure import threads, timed
 
 _POINTS = 7  # row counts measured where there are more; those between are interpolated
@@ -50,18 +50,19 @@ class Rates:
 
     def __init__(self, model: Model, thread_counts: Sequence[int]) -> None:
         self._model, self._threads = model, thread_counts
-        self._layers: list[Tensor] = [
-            weight
+        self._measured: dict[tuple[str, int], float] = {}
+        self._layers = [
+            module
             for layer in model.transformer.layers
-            for weight in layer.parameters()
-            if weight.ndim == 2
+            for module in layer.modules()
+            if isinstance(module, nn.Linear | PackedLinear)
         ]
         self._dims = model.transformer.dims
 
     @torch.inference_mode()
     def layers(self, rows: Iterable[int]) -> Curve:
         """All products of all layers."""
-        return self._curve(rows, self._products)
+        return self._curve("layers", rows, self._products)
 
     @torch.inference_mode()
     def head(self, rows: Iterable[int]) -> Curve:
@@ -71,7 +72,7 @@ class Rates:
             x = self._input(count, self._dims.width)
             return lambda: self._model.transformer.head(x)
 
-        return self._curve(rows, head)
+        return self._curve("head", rows, head)
 
     @torch.inference_mode()
     def square(self) -> float:
@@ -80,19 +81,26 @@ class Rates:
         return 2 * _SQUARE**3 / self._best(lambda: x @ x)
 
     def _products(self, rows: int) -> Callable[[], object]:
-        inputs = {weight.shape[1]: self._input(rows, weight.shape[1]) for weight in self._layers}
+        inputs = {layer.in_features: self._input(rows, layer.in_features) for layer in self._layers}
 
         def run() -> None:
-            for weight in self._layers:
-                functional.linear(inputs[weight.shape[1]], weight)
+            for layer in self._layers:
+                layer(inputs[layer.in_features])
 
         return run
 
     def _input(self, rows: int, width: int) -> Tensor:
         return torch.ones(rows, width, dtype=self._model.dtype, device=self._model.device)
 
-    def _curve(self, rows: Iterable[int], make: Callable[[int], Callable[[], object]]) -> Curve:
-        return Curve({count: self._best(make(count)) for count in _spread(sorted(set(rows)))})
+    def _curve(
+        self, what: str, rows: Iterable[int], make: Callable[[int], Callable[[], object]]
+    ) -> Curve:
+        """Measured where it has not been yet."""
+        counts = _spread(sorted(set(rows)))
+        for count in counts:
+            if (what, count) not in self._measured:
+                self._measured[what, count] = self._best(make(count))
+        return Curve({count: self._measured[what, count] for count in counts})
 
     def _best(self, action: Callable[[], object]) -> float:
         """The least seconds over thread counts and repeats, after one run to warm up."""

@@ -28,12 +28,13 @@ SHAPES: Mapping[str, Dims] = {
 class Where:
     """Where a model runs and in which type, by the names that `load_model` takes.
 
-    `seed` is that of the weights.
+    `seed` is that of the weights; `packed` as in `load_model`.
     """
 
     device: str = "auto"
     dtype: str = "auto"
     seed: int = 0
+    packed: bool = True
 
 
 def shape_dims(name: str) -> Dims:
@@ -54,6 +55,7 @@ def random_model(name: str, dims: Dims, where: Where, *, window: int = _WINDOW) 
     from foldctx.models.checkpoint import EMBEDDED, locate
     from foldctx.models.info import ModelInfo
     from foldctx.models.load import Model
+    from foldctx.models.packing import pack
     from foldctx.models.tokenizer import Tokenizer
 
     tokenizer = Tokenizer(locate(EMBEDDED)[0])
@@ -62,6 +64,9 @@ def random_model(name: str, dims: Dims, where: Where, *, window: int = _WINDOW) 
     device = choose_device(where.device)
     dtype = choose_dtype(where.dtype, device)
     network = _network(dims, device, dtype, where.seed)
+    parameters = sum(weight.numel() for weight in network.parameters())
+    if where.packed:
+        pack(network)
     info = ModelInfo(
         name=f"random {name}",
         family="llada",
@@ -73,7 +78,7 @@ def random_model(name: str, dims: Dims, where: Where, *, window: int = _WINDOW) 
         layers=dims.layers,
         width=dims.width,
         heads=dims.heads,
-        parameters=sum(weight.numel() for weight in network.parameters()),
+        parameters=parameters,
     )
     return Model(info, network, tokenizer, TEMPLATES / "reader.toml", {}, device, dtype)
 
