@@ -82,6 +82,7 @@ def load_model(
         read_checkpoint(name, revision=revision, window=window, rope_scale_to=rope_scale_to),
         device=device,
         dtype=dtype,
+        packed=packed,
     )
 
 
@@ -93,8 +94,10 @@ def check_placement(device: str, dtype: str) -> None:
         raise UsageError(f"dtype={dtype!r}: choose from {', '.join(DTYPES)}")
 
 
-def load_checkpoint(checkpoint: Checkpoint, *, device: str = "auto", dtype: str = "auto") -> Model:
-    """Load the tensors of a checkpoint; `device` and `dtype` as for `load_model`."""
+def load_checkpoint(
+    checkpoint: Checkpoint, *, device: str = "auto", dtype: str = "auto", packed: bool = False
+) -> Model:
+    """Load the tensors of a checkpoint; the options are those of `load_model`."""
     from foldctx.models.build import build, choose_device, choose_dtype
 
     where = choose_device(device)

@@ -91,7 +91,7 @@ class ReaderSpec:
     def load(self, checkpoint: Checkpoint | None = None) -> DocumentWork:
         """The work itself, with the model loaded."""
         found = checkpoint or self.checkpoint()
-        model = load_checkpoint(found, device=self.device, dtype=self.dtype)
+        model = load_checkpoint(found, device=self.device, dtype=self.dtype, packed=True)
         return DocumentWork(model, self.config, self.decoder(found), self.seed)
 
     def local(self, checkpoint: Checkpoint) -> Work:

@@ -158,7 +158,10 @@ def _start(
 ) -> Transformer:
     """The model before its first step: the circuits, or the weights of a model folder."""
     if start is not None:
-        return load_model(start, device="cpu", dtype="float32").transformer.requires_grad_(True)
+        network = load_model(start, device="cpu", dtype="float32").transformer
+        if not isinstance(network, Transformer):
+            raise UsageError(f"{start}: only a checkpoint of LLaDA's family can be trained")
+        return network.requires_grad_(True)
     model = Transformer(DIMS)
     vocabulary = json.loads((run / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)
