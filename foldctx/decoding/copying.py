@@ -2,9 +2,9 @@
 
 A small model finds where an answer begins long before it copies names and numbers without a slip.
 Where the answer is written from its start, a copy that has begun can only go on with what follows
-it in the source, or end; these get `gain` nats more than all else. The probabilities stay those of
-the model under this prior (the copy distribution of pointer-generator networks, arXiv 1704.04368,
-with the source positions that agree with all that is written instead of learnt ones).
+it in the source, or end; these get `gain` nats more than all else when the token is chosen (the copy
+distribution of pointer-generator networks, arXiv 1704.04368, with the source positions that agree
+with all that is written instead of learnt ones). The confidence stays the model's own.
 """
 
 from collections.abc import Sequence
@@ -32,6 +32,11 @@ class Copying(Propose):
     gain: float = 5.0
 
     def __post_init__(self) -> None:
+        if self.inner.remasking != "low_confidence":
+            raise UsageError(
+                f"remasking={self.inner.remasking!r}: answers that are copied from notes are ranked "
+                "by low_confidence"
+            )
         if not 0 <= self.gain < float("inf"):
             raise UsageError(f"gain={self.gain} must be a number of at least 0")
 
@@ -121,7 +126,9 @@ class _Bound(Propose):
         raised = [branch.clone() for branch in logits]
         for branch in raised:
             branch[self.head, ids] += self.rule.gain
-        made = self.rule.inner(raised, info, generator)
-        waiting = torch.ones_like(made.confidence, dtype=torch.bool)
-        waiting[self.head] = False
-        return replace(made, confidence=made.confidence.masked_fill(waiting, 0.0))
+        chosen = self.rule.inner(raised, info, generator).tokens
+        plain = self.rule.inner(logits, info, generator)
+        confidence = torch.zeros_like(plain.confidence)
+        token = chosen[self.head]
+        confidence[self.head] = (plain.logits[self.head, token] - plain.norm[self.head]).exp()
+        return replace(plain, tokens=chosen, confidence=confidence)

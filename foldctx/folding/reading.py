@@ -116,7 +116,7 @@ def for_text(decoder: Decoder, prompts: Prompts) -> Decoder:
     propose = decoder.propose
     if not isinstance(propose, Proposer):
         return decoder
-    if prompts.copies:
+    if prompts.copies and propose.remasking == "low_confidence":
         return replace(decoder, propose=Copying(propose, prompts.labels, prompts.none_ids[0]))
     if prompts.end_last:
         return replace(decoder, propose=replace(propose, confidence_eos_eot_inf=True))
