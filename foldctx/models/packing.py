@@ -1,8 +1,8 @@
 """Linear layers whose weights are laid out for oneDNN once, not read as they are stored.
 
 Torch gives float32 products on the CPU to MKL, which is slow at them for few rows, and on
-processors of other makers for many. The layout is made when a model is loaded; sums are formed in another order, so
-results differ from those of the plain layers in the last bits.
+processors of other makers for many. The layout is made when a model is loaded; sums are formed in
+another order, so results differ from those of the plain layers in the last bits.
 """
 
 import torch
