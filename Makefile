@@ -9,24 +9,28 @@ GOLDEN ?= tests/golden
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group dev --editable .
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
 demo: $(VENV)/installed  ## Answer a question about a sample document with the embedded model.
 	$(BIN)/foldctx answer samples/lease.pdf \
 		--question "Who at the managing agent has charge of the estate?"
 
-test: $(VENV)/installed  ## The tests that a change must pass.
+test: $(VENV)/developed  ## The tests that a change must pass.
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not ray"
 
-test-all: $(VENV)/installed  ## Slow tests as well.
+test-all: $(VENV)/developed  ## Slow tests as well.
 	$(BIN)/python -m pytest -q
 
-test-ray: $(VENV)/installed  ## Runs on a local Ray cluster; installs Ray.
+test-ray: $(VENV)/developed  ## Runs on a local Ray cluster; installs Ray.
 	$(BIN)/python -m pip install --quiet --editable ".[ray]"
 	$(BIN)/python -m pytest -q -m "ray and not slow"
 
-check: $(VENV)/installed  ## Style and types.
+check: $(VENV)/developed  ## Style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
