@@ -46,7 +46,7 @@ def test_the_network_sees_what_usage_says(name: str, monkeypatch: pytest.MonkeyP
     model = RandomModel(window=64)
     fed, positions, attended = [], [], [0, 0]
     model.model.wte.register_forward_hook(lambda _m, args, _o: fed.append(args[0].numel()))
-    tables, attention = walk.rotary_tables, walk._attend
+    tables, attention = walk.rotary_tables, walk.attend_alone
     layers = cycle(range(2))
 
     def spy(at: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> Tensor:
@@ -59,7 +59,7 @@ def test_the_network_sees_what_usage_says(name: str, monkeypatch: pytest.MonkeyP
         return attention(queries, pairs, biases)
 
     monkeypatch.setattr(walk, "rotary_tables", spy)
-    monkeypatch.setattr(walk, "_attend", count)
+    monkeypatch.setattr(walk, "attend_alone", count)
     asked = [request("a", 11, 48), request("b", 20, 200), request("c", 2, 16, first_position=9)]
     done = decode(model, asked, preset(name.split()[0], **PRESETS[name]), max_rows=2)
     results = [event for event in done if isinstance(event, Decoded)]

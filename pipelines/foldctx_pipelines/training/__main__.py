@@ -139,7 +139,8 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
         )
         trainer.resume()
         _train(trainer, held_out, every)
-    recipe = Recipe(_command(text, steps, rate=rate, decay=decay, seed=seed), _names(text))
+    command = _command(text, steps, encoder, rate=rate, decay=decay, seed=seed)
+    recipe = Recipe(command, _names(text))
     release(run, out or run / "export", DIMS, held_out, recipe=recipe)
 
 
@@ -189,10 +190,11 @@ def _names(text: list[Path]) -> tuple[str, ...]:
     return tuple(path.name for path in text)
 
 
-def _command(text: list[Path], steps: str, **numbers: float) -> str:
+def _command(text: list[Path], steps: str, encoder: Path | None, **numbers: float) -> str:
     """The command that makes the same weights, with file names in place of the user's paths."""
     files = " ".join(f"--text {name}" for name in _names(text))
     options = " ".join(f"--{name} {number:g}" for name, number in numbers.items())
+    options += "" if encoder is None else " --encoder encoder"
     module = "python -m foldctx_pipelines.training"
     return f"{module} --run run {files} --wordnet wordnet --steps {steps} {options}"
 

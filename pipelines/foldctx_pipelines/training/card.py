@@ -114,7 +114,7 @@ only (template `reader.toml`).
 | layers, width, heads, MLP | {dims.layers}, {dims.width}, {dims.heads}, {dims.mlp} |
 | parameters | {info.parameters:,} (embedding and head {"shared" if dims.tied else "apart"}) |
 | window | {info.window} tokens |
-| tokenizer | byte-level BPE, {info.vocab_size:,} tokens, every digit one token |
+| tokenizer | byte-level BPE, {info.vocab_size:,} tokens, every digit one token, with the space before it |
 | stored in | float16 |
 """
 
@@ -129,11 +129,15 @@ def _how(figures: Figures, recipe: Recipe) -> str:
 
 {effort.steps:,} steps{share}, {effort.tokens / 1e6:.1f} million tokens, about {effort.hours:.1f}
 hours of steps on the training machine. The weights start with circuits for copying and pointing
-set by hand; training refines them. Every window is generated, in the prompts that foldctx uses.
+set by hand, and with vectors of what words mean; training refines them. Probes that label units and
+answers in the middle of the network help it, and are thrown away. Every window is generated, in the
+prompts that foldctx uses.
 
 | data | what of it | licence |
 |---|---|---|
 | hand-written banks | relations, questions and neutral sentences | as foldctx: Apache-2.0 |
+| tales | needles, simulated worlds, facts that later ones replace | as foldctx |
+| all-MiniLM-L6-v2 | its vectors of single words, cut to 96 numbers, before the first step | Apache-2.0 |
 | WordNet 3 | nouns, synonyms, adjectives, definitions | WordNet licence, below |
 | prose files: {names} | haystacks and cloze questions | each file's own |
 
@@ -186,9 +190,9 @@ prose, and fresh draws of the trained frames and definitions. Answers are decode
 _LIMITS = """## What it can and cannot do
 
 It finds a sentence that answers a question in much the same words, and copies a short answer out
-of it: a name, a date, an amount, a place. Synonyms help it only where the dictionary taught them.
+of it: a name, a date, an amount, a place.
 
-It does not reason, compute, compare or count. It does not join facts of two sentences, follow
+It does not reason, compute or compare. It does not join facts of two sentences, follow
 pronouns over a distance, or know anything that is not in the text. It reads English only, gives
 answers of a few words, and cannot chat, summarise or translate. It makes mistakes at the rates
 above and more on texts unlike its training: check the quoted evidence before relying on an answer.
