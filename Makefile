@@ -18,7 +18,7 @@ $(VENV)/developed: $(VENV)/installed
 
 demo: $(VENV)/installed  ## Answer a question about a sample document with the embedded model.
 	$(BIN)/foldctx answer samples/lease.pdf \
-		--question "Who at the managing agent has charge of the estate?"
+		--question "Which company inspects the goods hoist twice a year?"
 
 test: $(VENV)/developed  ## The tests that a change must pass.
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not ray"

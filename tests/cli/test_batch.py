@@ -117,7 +117,7 @@ def begin(*arguments: str | Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
-def long_corpus(folder: Path, count: int, sentences: int = 30) -> Path:
+def long_corpus(folder: Path, count: int, sentences: int = 2500) -> Path:
     path = folder / "long.jsonl"
     rows = [{"id": str(i), "text": SENTENCE * (sentences + i % 7)} for i in range(count)]
     path.write_bytes(b"\n".join(map(orjson.dumps, rows)))
@@ -135,7 +135,8 @@ def wait_for_rows(run_folder: Path, count: int, process: "subprocess.Popen[bytes
 
 
 def killed_and_resumed(model: Path, folder: Path, kills: list[int], count: int) -> None:
-    given = [long_corpus(folder, count), "-q", QUESTION, "-m", model, "-o", folder / "run"]
+    given = [long_corpus(folder, count), "-q", QUESTION, "-m", model, "--rows", "1"]
+    given += ["-o", folder / "run"]
     known: dict[str, bytes] = {}
     for target in kills:
         process = begin(*given)
@@ -173,7 +174,8 @@ def test_a_run_of_sixty_rows_killed_twenty_times(model: Path, tmp_path: Path) ->
 
 
 def test_an_interrupted_run_goes_on(model: Path, tmp_path: Path) -> None:
-    given = [long_corpus(tmp_path, 60), "-q", QUESTION, "-m", model, "-o", tmp_path / "run"]
+    given = [long_corpus(tmp_path, 60), "-q", QUESTION, "-m", model, "--rows", "1"]
+    given += ["-o", tmp_path / "run"]
     process = begin(*given)
     wait_for_rows(tmp_path / "run", 2, process)
     process.send_signal(signal.SIGINT)
