@@ -3,14 +3,13 @@
 Dream is a Qwen2 without the causal mask: biases on queries, keys and values, few heads of keys.
 """
 
-from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn import functional
 
+from foldctx.models.body_network import BodyNetwork
 from foldctx.models.dims import Dims
-from foldctx.models.network import GatedMLP, Layer, Network, RMSNorm, split_heads
+from foldctx.models.network import GatedMLP, Layer, RMSNorm, split_heads
 
 
 class Attention(nn.Module):
@@ -71,32 +70,14 @@ class _Body(nn.Module):
         self.norm = RMSNorm(dims.width, dims.norm_eps)
 
 
-class DreamNetwork(Network):
+class DreamNetwork(BodyNetwork):
     """Embedding, layers, final norm and head; the head is the embedding where weights are tied."""
 
     def __init__(self, dims: Dims) -> None:
         """Weights at torch's own initial values."""
-        super().__init__()
-        self.dims = dims
-        self.model = _Body(dims)
-        if not dims.tied:
-            self.lm_head = nn.Linear(dims.width, dims.embeddings, bias=False)
+        super().__init__(dims, _Body(dims))
 
     @property
-    def layers(self) -> Sequence[Layer]:
-        """See `Network`."""
-        return cast(Sequence[Layer], self.model.layers)
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """See `Network`."""
-        return cast(Tensor, self.model.embed_tokens(tokens))
-
-    def final_norm(self, x: Tensor) -> Tensor:
-        """See `Network`."""
-        return cast(Tensor, self.model.norm(x))
-
-    def head(self, x: Tensor) -> Tensor:
-        """See `Network`."""
-        if self.dims.tied:
-            return functional.linear(x, self.model.embed_tokens.weight)
-        return cast(Tensor, self.lm_head(x))
+    def embedding(self) -> nn.Embedding:
+        """See `BodyNetwork`."""
+        return cast(nn.Embedding, self.model.embed_tokens)
