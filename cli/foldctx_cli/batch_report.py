@@ -1,16 +1,14 @@
 """What a batch run shows: progress and complaints on standard error, a summary, a status."""
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import RenderableType
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from foldctx_cli.console import complain, is_terminal, plain
+from foldctx_cli.console import Shown, complain, plain
 from foldctx_cli.report import FAILED, SOME_FAILED
 from foldctx_pipelines.batch.run import Committed, Opened, Summary
 from foldctx_pipelines.batch.work import Cost, Warned
@@ -29,42 +27,24 @@ def exit_code(summary: Summary) -> int:
     return SOME_FAILED if summary.everything.done else FAILED
 
 
-class Watch:
+class Watch(Shown):
     """Follows a run: a bar where standard error is a terminal, and the first few failures."""
 
     def __init__(self, total: int, *, quiet: bool) -> None:
         self.quiet, self._total = quiet, total
         self._cost, self._failed = Cost(), 0
         self._began = time.monotonic()
-        self._bar: Progress | None = None
-        if is_terminal(sys.stderr) and not quiet:
-            self._bar = Progress(
-                TextColumn("{task.completed}/{task.total} rows"),
-                BarColumn(),
-                TextColumn("{task.description}", markup=False),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
+        super().__init__(
+            TextColumn("{task.completed}/{task.total} rows"),
+            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            quiet=quiet,
+        )
+        if self._bar is not None:
             self._task = self._bar.add_task("", total=total)
-
-    def __enter__(self) -> Self:
-        """Show the bar."""
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Take it away."""
-        if self._bar is not None:
-            self._bar.stop()
 
     def warn(self, text: str) -> None:
         """Tell what is odd, unless nothing is to be told."""

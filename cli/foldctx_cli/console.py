@@ -12,7 +12,14 @@ from types import FrameType, TracebackType
 from typing import IO, Any, BinaryIO, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 from foldctx.errors import OutputError, UsageError
@@ -168,20 +175,13 @@ def _uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-class Bar:
-    """Progress on standard error, only where it is a terminal and `quiet` is not asked for."""
+class Shown:
+    """Something that moves on standard error, only where it is a terminal and `quiet` is not asked."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *columns: ProgressColumn, quiet: bool) -> None:
         self._bar: Progress | None = None
         if is_terminal(sys.stderr) and not quiet:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
 
     def __enter__(self) -> Self:
         """Show it."""
@@ -198,6 +198,19 @@ class Bar:
         """Take it away."""
         if self._bar is not None:
             self._bar.stop()
+
+
+class Bar(Shown):
+    """How far something is, counted in its own units."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            quiet=quiet,
+        )
 
     def begin(self, what: str, total: int) -> None:
         """Count anew, up to `total`."""
