@@ -14,7 +14,8 @@ from foldctx.folding.reading import for_text
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
 from foldctx_pipelines.training.sources import World
-from foldctx_pipelines.training.tasks import Window, answer_window, read_window
+from foldctx_pipelines.training.tasks import answer_window, read_window
+from foldctx_pipelines.training.windows import Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from foldctx_pipelines.training.sources import Mixture, World
 
 WINDOW = 512
 TEMPLATE = "reader.toml"
-MEMORY_TOKENS = 96
+MEMORY_TOKENS = 256
 MEMORY_FILL = 0.85  # notes are whole sentences: the last one seldom fits
 QUESTIONS = (1, 2, 8)
 _IDS = {
