@@ -169,11 +169,12 @@ def batch_losses(
     handle = norm.register_forward_pre_hook(lambda _, args: middle.append(args[0]))
     hidden, _ = hidden_states(model, feeds)
     handle.remove()
+    used = weights.flatten() > 0  # the head is wide: places that only fill the shape skip it
     losses = functional.cross_entropy(
-        model.head(hidden).float(), wanted.flatten(), reduction="none"
+        model.head(hidden[used]).float(), wanted.flatten()[used], reduction="none"
     )
     probed = probes.loss(kind, middle[0][places], classes)
-    return (losses * weights.flatten()).sum() / weights.sum(), probed
+    return (losses * weights.flatten()[used]).sum() / weights.sum(), probed
 
 
 _made: tuple[World, Plan] | None = None  # in a worker process: what it makes batches of

@@ -12,6 +12,7 @@ from foldctx_pipelines.training.sources import Ids, World
 
 UNANSWERING = 8
 _FIRST, _FURTHER, _REST = 1.0, 0.8, 0.3  # weights: first slot, further pointers, ends
+_ENDS = 4  # masks behind an answer's end that are trained: the others say the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ def answer_canvas(
             continue
         tail.append(world.mask_id)
         follows = j == 0 or j - 1 in shown
-        weight = 0.01 if j > len(target) else 1.0 if follows else 0.15
-        targets.append((len(ids) + j, token, weight))
+        beyond = j - len(target)
+        weight = 0.01 if beyond > 0 else 1.0 if follows else 0.15
+        targets.append((len(ids) + j, token, weight if beyond <= _ENDS else 0.0))
     return Window(ids + tail, targets)
