@@ -4,16 +4,18 @@ A small model finds where an answer begins long before it copies names and numbe
 Where the answer is written from its start, a copy that has begun can only go on with what follows
 it in the source, or end; these get `gain` nats more than all else when the token is chosen (the copy
 distribution of pointer-generator networks, arXiv 1704.04368, with the source positions that agree
-with all that is written instead of learnt ones). The confidence stays the model's own.
+with all that is written instead of learnt ones). Copies are of whole words. The confidence stays the
+model's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from foldctx.decoding.propose import Place, Proposal, Propose, Proposer
+from foldctx.decoding.words import Words
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
 
@@ -23,13 +25,18 @@ class Copying(Propose):
     """Writes from the start, one token a forward, and prefers what stands in notes and chunks.
 
     `breaks` are ids of the source that no copy crosses or holds (labels of notes), `refusal` an id
-    that may be written at the start in place of a copy. Raises UsageError for a gain below 0.
+    that may be written at the start in place of a copy. `words` keeps copies to whole words (None:
+    any tokens). A small model ends and refuses too soon: `end_bias` and `refusal_bias` are the nats
+    by which these must be likelier. Raises UsageError for a gain or a bias below 0.
     """
 
     inner: Proposer
     breaks: frozenset[int]
     refusal: int | None = None
     gain: float = 5.0
+    words: Words | None = None
+    end_bias: float = 0.0
+    refusal_bias: float = 0.0
 
     def __post_init__(self) -> None:
         if self.inner.remasking != "low_confidence":
@@ -37,8 +44,9 @@ class Copying(Propose):
                 f"remasking={self.inner.remasking!r}: answers that are copied from notes are ranked "
                 "by low_confidence"
             )
-        if not 0 <= self.gain < float("inf"):
-            raise UsageError(f"gain={self.gain} must be a number of at least 0")
+        for name in ("gain", "end_bias", "refusal_bias"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"{name}={getattr(self, name)} must be a number of at least 0")
 
     @property
     def branches(self) -> int:
@@ -75,25 +83,27 @@ class Copying(Propose):
             return self.inner
         return _Bound(self, place.offsets.index(head), self._preferred(place, written))
 
-    def _preferred(self, place: Place, written: Sequence[int | None]) -> frozenset[int]:
-        """Ids that go on with the copy, or end it; none where what is written is no copy."""
-        found, wide = set[int](), len(written)
+    def _preferred(self, place: Place, written: Sequence[int | None]) -> dict[int, float]:
+        """The nats of ids that go on with the copy, or end it; none where this is no copy."""
+        found, over, copied, wide = set[int](), False, not written, len(written)
         for source in place.sources:
-            for start in range(len(source) - wide):
-                if list(source[start : start + wide]) == list(written):
-                    found.add(source[start + wide])
-        whole = not wide or any(
-            list(source[len(source) - wide :]) == list(written) for source in place.sources
-        )
-        if not found and not whole:
-            return frozenset()
-        ended = found & self.breaks
-        found -= self.breaks
-        if wide or ended:
-            found |= set(place.ends)
+            for start in range(len(source) - max(wide, 1) + 1):
+                if list(source[start : start + wide]) != list(written):
+                    continue
+                if self.words and not self.words.begins(source, start, self.breaks):
+                    continue
+                copied, after = True, start + wide
+                if after < len(source) and source[after] not in self.breaks:
+                    found.add(source[after])
+                over |= self.words is None or self.words.ends(source, after, self.breaks)
+        if not copied:
+            return {}
+        gains = dict.fromkeys(found, self.gain)
+        if wide and over:
+            gains |= dict.fromkeys(place.ends, self.gain - self.end_bias)
         if not wide and self.refusal is not None:
-            found.add(self.refusal)
-        return frozenset(found)
+            gains[self.refusal] = self.gain - self.refusal_bias
+        return gains
 
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator
@@ -108,7 +118,7 @@ class _Bound(Propose):
 
     rule: Copying
     head: int
-    preferred: frozenset[int]
+    preferred: Mapping[int, float]
 
     @property
     def branches(self) -> int:
@@ -122,9 +132,9 @@ class _Bound(Propose):
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator
     ) -> Proposal:
         """Raise the preferred ids in the row; the rows behind it wait for their turn."""
-        ids = torch.tensor(sorted(self.preferred), dtype=torch.long, device=logits[0].device)
+        ids = torch.tensor([*self.preferred], dtype=torch.long, device=logits[0].device)
         row = slice(self.head, self.head + 1)
-        raised = [branch[row].index_add(1, ids, self._gains(branch, ids)) for branch in logits]
+        raised = [branch[row].index_add(1, ids, self._gains(branch)) for branch in logits]
         token = self.rule.inner(raised, info, generator).tokens[0]
         plain = self.rule.inner(logits, info, generator)
         tokens, confidence = plain.tokens.clone(), torch.zeros_like(plain.confidence)
@@ -132,5 +142,5 @@ class _Bound(Propose):
         confidence[self.head] = (plain.logits[self.head, token] - plain.norm[self.head]).exp()
         return replace(plain, tokens=tokens, confidence=confidence)
 
-    def _gains(self, logits: Tensor, ids: Tensor) -> Tensor:
-        return torch.full((1, len(ids)), self.rule.gain, dtype=logits.dtype, device=logits.device)
+    def _gains(self, logits: Tensor) -> Tensor:
+        return logits.new_tensor([[*self.preferred.values()]])

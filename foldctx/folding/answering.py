@@ -176,7 +176,8 @@ def _decode(session: Session, request: Request) -> Iterator[Fold | Step | Decode
     """Decode the answer; a length that was asked for is decoded to its last token."""
     stop = FirstEos() if session.config.gen_length is None else Never()
     level: Literal["steps", "result"] = "steps" if session.setup.steps else "result"
-    decoder = replace(for_text(session.decoder, session.prompts), stop=stop)
+    settings = for_text(session.decoder, session.prompts, session.calibration)
+    decoder = replace(settings, stop=stop)
     yield from decode(session.predictor, [request], decoder, level=level)
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from foldctx.decoding.words import Words
 from foldctx.errors import ModelError
 from foldctx.folding.template import TASKS, Template, parse_template, read_template
 from foldctx.models.tokenizer import Tokenizer
@@ -162,6 +163,19 @@ class Prompts:
                 raise ModelError(f"{self.source}: marker {before.format(k=k)!r} is not one token")
             found[ids[0]] = k
         return found
+
+    @cached_property
+    def words(self) -> Words:
+        """Where words begin and what is punctuation, by the text of every id."""
+        pieces = [self._tokenizer.decode([token]) for token in range(self._tokenizer.vocab_size)]
+        return Words(
+            starts=frozenset(i for i, piece in enumerate(pieces) if piece[:1].isspace()),
+            marks=frozenset(
+                i
+                for i, piece in enumerate(pieces)
+                if piece.strip() and not any(c.isalnum() or c == "\ufffd" for c in piece)
+            ),
+        )
 
     @cached_property
     def labels(self) -> frozenset[int]:

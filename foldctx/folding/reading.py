@@ -22,6 +22,7 @@ from foldctx.decoding import (
 from foldctx.decoding.copying import Copying
 from foldctx.decoding.propose import Proposer
 from foldctx.decoding.stop import Stop
+from foldctx.folding.config import Calibration
 from foldctx.folding.layout import Layout, Question, segments
 from foldctx.folding.memory import Note
 from foldctx.folding.prompts import Prompts
@@ -111,16 +112,29 @@ class WindowResult:
     skipped: bool
 
 
-def for_text(decoder: Decoder, prompts: Prompts) -> Decoder:
+def for_text(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:
     """The decoder for answers and written notes, with what the prompts say of how they are written."""
     propose = decoder.propose
     if not isinstance(propose, Proposer):
         return decoder
     if prompts.copies and propose.remasking == "low_confidence":
-        return replace(decoder, propose=Copying(propose, prompts.labels, prompts.none_ids[0]))
+        copying = Copying(
+            propose,
+            prompts.labels,
+            prompts.none_ids[0],
+            words=prompts.words,
+            end_bias=measured.end_bias,
+            refusal_bias=measured.refusal_bias,
+        )
+        return replace(decoder, propose=copying)
     if prompts.end_last:
         return replace(decoder, propose=replace(propose, confidence_eos_eot_inf=True))
     return decoder
+
+
+def slots_ended(prompts: Prompts, slots: Sequence[tuple[int, ...]]) -> SlotsEnded:
+    """Reading is over when every slot is: one that says none, in one token, has no more to say."""
+    return SlotsEnded(tuple(slots), prompts.none_ids if len(prompts.none_ids) == 1 else ())
 
 
 class Reader:
@@ -134,10 +148,12 @@ class Reader:
         *,
         pointer: bool,
         skip_threshold: float | None,
+        measured: Calibration | None = None,
         seed: int = 0,
     ) -> None:
         self.predictor, self.prompts, self.decoder = predictor, prompts, decoder
         self.pointer, self.skip_threshold, self.seed = pointer, skip_threshold, seed
+        self.measured = measured or Calibration()
 
     def read(
         self, tasks: Iterable[WindowTask], rows: int, *, steps: bool = False
@@ -208,7 +224,7 @@ class Reader:
         commit = self.decoder.commit
         grid = self.predictor.info.block_grid is not None
         return replace(
-            self.decoder if self.pointer else for_text(self.decoder, self.prompts),
+            self.decoder if self.pointer else for_text(self.decoder, self.prompts, self.measured),
             commit=Quota() if isinstance(commit, Quota) else commit,
             block_length=self.decoder.block_length if grid else canvas,
         )
@@ -216,12 +232,12 @@ class Reader:
     def _decoder(self, task: WindowTask) -> Decoder:
         """The settings with stops for the skip, and for notes that are decoded to their ends."""
         stops: list[Stop] = []
-        none_ids = self.prompts.none_ids
         if self.skip_threshold is not None:
-            stops.append(SkipAt(self._first_slots(task), none_ids[0], self.skip_threshold))
+            none = self.prompts.none_ids[0]
+            stops.append(SkipAt(self._first_slots(task), none, self.skip_threshold))
         if self.pointer:
-            ends = none_ids if len(none_ids) == 1 else ()
-            stops.append(SlotsEnded(task.layout.canvas.slots[: len(task.group)], tuple(ends)))
+            slots = task.layout.canvas.slots[: len(task.group)]
+            stops.append(slots_ended(self.prompts, slots))
         else:
             stops.append(FirstEos())
         settings = self.settings(task.layout.canvas.length)

@@ -144,6 +144,7 @@ class Session:
             self.decoder,
             pointer=self.pointer,
             skip_threshold=skip_threshold,
+            measured=self.calibration,
             seed=self.setup.seed,
         )
 

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from foldctx.decoding import Request, Segment, decode_one, preset
 from foldctx.decoding.copying import Copying
 from foldctx.decoding.propose import Place, Proposer
+from foldctx.decoding.words import Words
+from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
 
 INFO = ModelInfo("toy", "llada", window=64, vocab_size=20, mask_id=19, eos_id=18)
@@ -71,3 +74,38 @@ def test_a_decoder_writes_the_note_from_where_the_model_points() -> None:
     bound = decode_one(Favours(), request, replace(decoder, propose=rule))
     assert free.tokens == [4] * 8
     assert bound.text == [4, 5] and bound.finished == "eos"
+
+
+# " the", " bridge", " £", "62", ",", "000", ".", " (", "old", ")" with the ids 1 to 10, label 17
+WORDS = Words(starts=frozenset({1, 2, 3, 8}), marks=frozenset({5, 7, 8, 10}))
+SAID = ((17, 1, 2, 3, 4, 5, 6, 7, 17, 8, 9, 10),)
+
+
+def ways_on(*written: int) -> set[int]:
+    rule = Copying(Proposer(), frozenset({17}), refusal=0, words=WORDS)
+    at = Place(SAID, (*written, None), (len(written),), (18,))
+    return {token for token in range(20) if proposed_by(rule, at, token)}
+
+
+def proposed_by(rule: Copying, at: Place, token: int) -> bool:
+    logits = torch.zeros(1, 20)
+    logits[0, token] = 1.0
+    return int(rule.at(at)([logits], INFO, torch.Generator()).tokens[0]) == token
+
+
+def test_copies_are_of_whole_words_and_numbers() -> None:
+    assert ways_on() == {0, 1, 2, 3, 8, 9}  # none, a word's start, or what a bracket holds
+    assert ways_on(1) == {2, 18}
+    assert ways_on(3) == {4} and ways_on(3, 4) == {5} and ways_on(3, 4, 5) == {6}
+    assert ways_on(3, 4, 5, 6) == {7, 18} and ways_on(3, 4, 5, 6, 7) == {18}
+    assert ways_on(9) == {10, 18}
+
+
+def test_an_end_and_a_refusal_must_be_likelier_by_their_biases() -> None:
+    for name, written, biased in (("end_bias", (1,), 18), ("refusal_bias", (), 0)):
+        at = Place(SAID, (*written, None), (len(written),), (18,))
+        assert proposed_by(Copying(Proposer(), frozenset({17}), refusal=0, words=WORDS), at, biased)
+        rule = Copying(Proposer(), frozenset({17}), refusal=0, words=WORDS, **{name: 2.0})
+        assert not proposed_by(rule, at, biased)
+        with pytest.raises(UsageError, match=name):
+            replace(rule, **{name: -1.0})

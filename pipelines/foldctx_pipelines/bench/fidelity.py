@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from foldctx.decoding import Decoded, Decoder, Never, Quota, Request, Usage, decode
+from foldctx.api import calibration_of
+from foldctx.decoding import Decoded, Decoder, Quota, Request, Usage, decode
 from foldctx.errors import UsageError
+from foldctx.folding.config import Calibration
 from foldctx.folding.prompts import Prompts
-from foldctx.folding.reading import for_text
+from foldctx.folding.reading import for_text, slots_ended
 from foldctx.models.load import Model
 from foldctx.records import FIDELITY_SCHEMA
 from foldctx_pipelines.bench.cases import Case, make_cases
@@ -87,10 +89,11 @@ def run_cases(
     longest = max((c.request.prompt_length + c.request.gen_length for c in cases), default=0)
     if longest > model.info.window:
         raise UsageError(f"a case of {longest} tokens does not fit in {model.info.window}")
+    measured = calibration_of(model.calibration)
     ready, listened = set(done), {case.id for case in cases[:compared]}
     for name, decoder in decoders.items():
         left = [case for case in cases if (name, case.id) not in ready]
-        for kind, settings in _settings(decoder, prompts).items():
+        for kind, settings in _settings(decoder, prompts, measured).items():
             mine = [case for case in left if case.kind == kind]
             heard = [case for case in mine if case.id in listened]
             rest = [case for case in mine if case.id not in listened]
@@ -103,13 +106,14 @@ def run_cases(
                     yield _row(name, by_id[result.id], result, divergence)
 
 
-def _settings(decoder: Decoder, prompts: Prompts) -> dict[str, Decoder]:
+def _settings(decoder: Decoder, prompts: Prompts, measured: Calibration) -> dict[str, Decoder]:
     """The decoder as the pipeline sets it up for reading windows and for answering ones."""
     commit = Quota() if isinstance(decoder.commit, Quota) else decoder.commit
-    length = prompts.canvas(1).length
+    canvas = prompts.canvas(1)
+    stop = slots_ended(prompts, canvas.slots)
     return {
-        "read": replace(decoder, commit=commit, stop=Never(), block_length=length),
-        "answer": for_text(decoder, prompts),
+        "read": replace(decoder, commit=commit, stop=stop, block_length=canvas.length),
+        "answer": for_text(decoder, prompts, measured),
     }
 
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-from foldctx.decoding import Request, Segment, decode_one, preset
 from foldctx.errors import UsageError
-from foldctx.folding.answering import mean_confidence
-from foldctx.folding.reading import for_text
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
+from foldctx_pipelines.training.biases import abstain_threshold, answered, choose_biases
 from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.tasks import answer_window, read_window
-from foldctx_pipelines.training.windows import Window
+
+_LENGTHS = 112, 288  # of answering windows: few notes, and many
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,8 @@ class Thresholds:
 
     skip_threshold: float
     abstain_threshold: float
+    end_bias: float
+    refusal_bias: float
     missed: float
     skipped: float
     false_answers: float
@@ -41,8 +42,8 @@ def calibrate(
 ) -> Thresholds:
     """Choose both thresholds on `cases` windows each; deterministic for a seed.
 
-    The skip loses at most one helping window in a hundred. The abstention maximises right answers
-    less false ones, with a false answer counted twice. Raises UsageError where `cases` are so few
+    The skip loses at most one helping window in a hundred. The biases of answers and the
+    abstention maximise right answers less false ones, with a false answer counted twice. Raises UsageError where `cases` are so few
     that no window helps.
     """
     rng = random.Random(f"calibration/{seed}")
@@ -50,24 +51,23 @@ def calibrate(
     if not helping:
         raise UsageError(f"cases={cases}: no window of so few holds an answer; take 20 or more")
     skip = _skip_threshold(helping, 0.01)
-    rows = [_answered(model, answer_window(rng, world, 112), world) for _ in range(cases)]
-    abstain = _abstain_threshold(rows, 0.2)
-    kept = [row for row in rows if row[0] >= abstain and not row[2]]
-    known = [row for row in rows if row[1]]
-    unknown = [row for row in rows if not row[1]]
+    windows = [answer_window(rng, world, _LENGTHS[case % 2]) for case in range(cases)]
+    biases = choose_biases(model, world, windows)
+    rows = [answered(model, world, window, biases) for window in windows]
+    abstain = abstain_threshold(rows)
+    kept = [row for row in rows if row.given and row.confidence >= abstain]
+    known = [row for row in rows if row.known]
     return Thresholds(
         skip_threshold=skip,
         abstain_threshold=abstain,
+        end_bias=biases.end_bias,
+        refusal_bias=biases.refusal_bias,
         missed=_share([p >= skip for p in helping]),
         skipped=_share([p >= skip for p in other]),
-        false_answers=_share([row in kept for row in unknown]),
+        false_answers=_share([row in kept for row in rows if not row.known]),
         answered=_share([row in kept for row in known]),
-        right=_share([row[3] for row in kept if row[1]]),
+        right=_share([row.right for row in kept if row.known]),
     )
-
-
-Row = tuple[float, bool, bool, bool]
-"""Confidence, whether the notes hold an answer, whether none was said, whether it was right."""
 
 
 def _none_probabilities(
@@ -98,43 +98,6 @@ def _skip_threshold(helping: Sequence[float], loss: float) -> float:
     return min(0.9999, max(0.5, math.ceil(edge * 1e4 + 1) / 1e4))
 
 
-def _answered(model: Model, window: Window, world: World) -> Row:
-    """Decode the answer of a window from its prompt, with the default preset."""
-    first = min(at for at, _, _ in window.targets)
-    answer_token = world.tokenizer.token_id("<|answer|>")
-    start = window.ids.index(answer_token) + 1
-    wanted = list(window.ids)
-    for at, token, _ in window.targets:
-        wanted[at] = token
-    target = wanted[start:]
-    target = target[: target.index(world.eos_id)]
-    assert first >= start
-    memory = window.ids.index(world.tokenizer.token_id("<|memory|>")) + 1
-    prompt = (
-        Segment("template", tuple(window.ids[:memory])),
-        Segment("memory", tuple(window.ids[memory : start - 1])),
-        Segment("template", tuple(window.ids[start - 1 : start])),
-    )
-    decoded = decode_one(
-        model,
-        Request("0", prompt, world.prompts.answer_length),
-        for_text(preset("elastic"), world.prompts),
-    )
-    said_none = not decoded.text or world.prompts.says_none(decoded.text)
-    known = not world.prompts.says_none(target)
-    return mean_confidence(decoded), known, said_none, decoded.text == target
-
-
-def _abstain_threshold(rows: Sequence[Row], allowed: float) -> float:
-    """The lowest threshold, in fiftieths, that leaves a share `allowed` of false answers."""
-    unknown = [row for row in rows if not row[1]]
-    for step in range(50):
-        said = [row[0] >= step / 50 and not row[2] for row in unknown]
-        if _share(said) <= allowed:
-            return step / 50
-    return 0.98
-
-
 def _share(flags: Sequence[bool]) -> float:
     return round(sum(flags) / len(flags), 4) if flags else 0.0
 
@@ -145,6 +108,8 @@ def calibration_form(thresholds: Thresholds, **fixed: float | str) -> dict[str, 
         **fixed,
         "skip_threshold": thresholds.skip_threshold,
         "abstain_threshold": thresholds.abstain_threshold,
+        "end_bias": thresholds.end_bias,
+        "refusal_bias": thresholds.refusal_bias,
     }
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from foldctx.api import calibration_of
 from foldctx.decoding import Decoded, Decoder, Request, Segment, decode, preset
 from foldctx.folding.layout import segments
 from foldctx.folding.prompts import Prompts
@@ -71,7 +72,8 @@ def check_prompt(model: Model, decoder: Decoder, seed: int = 0) -> Check:
     """One prompt, twice: the same tokens, none of them a mask, and some text."""
     prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
     asked = requests(model, prompts, seed)[:1]
-    first, again = (sample(model, for_text(decoder, prompts), asked).decoded[0] for _ in range(2))
+    settings = for_text(decoder, prompts, calibration_of(model.calibration))
+    first, again = (sample(model, settings, asked).decoded[0] for _ in range(2))
     problems = []
     if first.tokens != again.tokens:
         problems.append("the same prompt gave other tokens the second time")
@@ -107,8 +109,9 @@ def compare(model: Model, decoder: Decoder, seed: int = 0) -> tuple[Check, Check
     prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
     asked = requests(model, prompts, seed)
     plain = _exact(model, decoder)
+    measured = calibration_of(model.calibration)
     exact, chosen = (
-        sample(model, for_text(replace(one, stop=decoder.stop), prompts), asked)
+        sample(model, for_text(replace(one, stop=decoder.stop), prompts, measured), asked)
         for one in (plain, decoder)
     )
     equal = longest = 0
