@@ -64,4 +64,5 @@ def pack(network: Network) -> None:
 
 def _serves(layer: nn.Linear) -> bool:
     weight = layer.weight
-    return weight.device.type == "cpu" and weight.dtype == torch.float32
+    plain = type(weight) is nn.Parameter  # a quantised one says that it is float32
+    return plain and weight.device.type == "cpu" and weight.dtype == torch.float32
