@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from foldctx_cli.options import (
     DecodingOptions,
-    Device,
-    Dtype,
     ModelOptions,
     OutputOptions,
     Revision,
     RopeScaleTo,
+    WhereOptions,
     with_options,
 )
 
@@ -25,8 +25,7 @@ def verify_model(
     name: Annotated[str, typer.Argument(help="embedded, a folder, or owner/name.")],
     decoding: DecodingOptions,
     output: OutputOptions,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    where: WhereOptions,
     revision: Revision = None,
     rope_scale_to: RopeScaleTo = None,
 ) -> None:
@@ -40,7 +39,10 @@ def verify_model(
 
     check_target(output.output, "--output", [])
     began = time.monotonic()
-    loaded = ModelOptions(name, device, dtype, revision, rope_scale_to).load()
+    model = ModelOptions(
+        **asdict(where), model=name, revision=revision, rope_scale_to=rope_scale_to
+    )
+    loaded = model.load()
 
     from foldctx_pipelines.verify import COUNT, verify, verify_record
 

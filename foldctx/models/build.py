@@ -1,7 +1,6 @@
 """Stored tensors into modules, one at a time, so that a model is never in memory twice."""
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -65,12 +64,32 @@ def fill(
     has got one. Raises ModelError for a file that cannot be read.
     """
     prefix = checkpoint.family.weight_prefix
-    for stored, tensor in _tensors(checkpoint):
+    for stored, tensor in stored_tensors(checkpoint):
         name = stored.removeprefix(prefix)
         device = device_of(name)
         if device is not None:
             kind = kept_type(model, name, dtype)
             placed(place(model, name, tensor.to(device=device, dtype=kind)))
+
+
+def stored_tensors(checkpoint: Checkpoint, start: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Views of the mapped files: the tensors whose stored names begin with `start`.
+
+    Each has a mapping of its own, which goes with it: what was read of a file for a tensor that is
+    not kept (another type, another layout) would stay in memory as long as any view of the file.
+    Raises ModelError for a file that cannot be read.
+    """
+    for name, stored in checkpoint.weights.tensors.items():
+        if not name.startswith(start):
+            continue
+        try:
+            with safe_open(stored.file, framework="pt") as handle:
+                tensor = handle.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"{stored.file}: cannot be read ({error}); download it again"
+            ) from None
+        yield name, tensor
 
 
 def kept_type(model: Network, name: str, dtype: torch.dtype) -> torch.dtype:
@@ -141,17 +160,3 @@ def _check(
             f"{checkpoint.folder}: the weights do not fit config.json and the "
             f"{checkpoint.family.name} architecture; {'; '.join(told)}"
         )
-
-
-def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:
-    """File by file; a tensor is a view of the mapped file, which stays mapped as long as it does."""
-    names: dict[Path, list[str]] = {}
-    for name, stored in checkpoint.weights.tensors.items():
-        names.setdefault(stored.file, []).append(name)
-    for file, held in names.items():
-        try:
-            with safe_open(file, framework="pt") as handle:
-                for name in held:
-                    yield name, handle.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{file}: cannot be read ({error}); download it again") from None

@@ -3,7 +3,7 @@
 Importing this module does not import torch: bad input is refused before that second is spent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -15,7 +15,7 @@ from foldctx.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from foldctx.models.forward import Feed
     from foldctx.models.network import Network
@@ -86,12 +86,16 @@ def load_checkpoint(
 
     A `placement` may be given in place of its fields.
     """
-    chosen = placement or Placement(**where)
-    network, device, dtype, holders = _network(checkpoint, chosen)
-    if packed and not holders:
-        from foldctx.models.packing import pack
+    from foldctx.models.build import outline
 
-        pack(network)
+    chosen, network = placement or Placement(**where), outline(checkpoint)
+    if chosen.device_map is None:
+        device, dtype = _fill(network, checkpoint, chosen, packed=packed)
+        holders: tuple[str, ...] = ()
+    else:
+        from foldctx.models.spread import spread
+
+        device, dtype, holders = spread(network, checkpoint, chosen)
     return Model(
         info=checkpoint.info,
         transformer=network,
@@ -105,23 +109,27 @@ def load_checkpoint(
     )
 
 
-def _network(
-    checkpoint: Checkpoint, placement: Placement
-) -> "tuple[Network, torch.device, torch.dtype, tuple[str, ...]]":
-    """The network, where feeds go, the type computed in, and what it is spread over, if it is."""
-    from foldctx.models.build import choose_device, choose_dtype, fill, outline
+def _fill(
+    network: "Network", checkpoint: Checkpoint, placement: Placement, *, packed: bool
+) -> "tuple[torch.device, torch.dtype]":
+    """All weights on one device; it, and the type computed in."""
+    from foldctx.models.build import choose_device, choose_dtype, fill
 
-    if placement.device_map is not None:
-        from foldctx.models.spread import spread
-
-        return spread(checkpoint, placement)
     device = choose_device(placement.device)
     dtype = choose_dtype(placement.dtype, device)
-    network = outline(checkpoint)
-    if placement.quantize is None:
-        fill(network, checkpoint, lambda name: device, dtype)
-    else:
+    changes: list[Callable[[nn.Module], None]] = []
+    if placement.quantize is not None:
         from foldctx.models.quantize import Quantizer
 
-        fill(network, checkpoint, lambda name: device, dtype, Quantizer(network))
-    return network, device, dtype, ()
+        changes.append(Quantizer(network))
+    if packed:
+        from foldctx.models.packing import Packer
+
+        changes.append(Packer(network))
+
+    def placed(module: "nn.Module") -> None:
+        for change in changes:
+            change(module)
+
+    fill(network, checkpoint, lambda name: device, dtype, placed)
+    return device, dtype

@@ -58,19 +58,27 @@ class Placement:
         if self.quantize is not None and self.quantize not in QUANTIZE:
             raise UsageError(f"quantize={self.quantize!r}: choose from {', '.join(QUANTIZE)}")
         if self.device_map is None:
-            for name in ("max_memory", "offload_folder"):
-                if getattr(self, name) is not None:
-                    raise UsageError(f"{name} has no meaning without device_map; add device_map")
-            return
+            self._check_alone()
+        else:
+            self._check_spread()
+
+    def _check_alone(self) -> None:
+        for name in ("max_memory", "offload_folder"):
+            if getattr(self, name) is not None:
+                raise UsageError(f"{name} has no meaning without device_map; add device_map")
+
+    def _check_spread(self) -> None:
         if self.device != "auto":
             raise UsageError(f"device={self.device!r} and device_map exclude each other; give one")
         if self.quantize is not None:
             raise UsageError("quantize and device_map exclude each other; give one of them")
         if isinstance(self.device_map, Mapping):
             check_map(self.device_map)
-        if self.max_memory is not None and self.device_map != "auto":
+        if self.max_memory is None:
+            return
+        if self.device_map != "auto":
             raise UsageError("max_memory has a meaning for device_map='auto' alone; leave it out")
-        for device, size in (self.max_memory or {}).items():
+        for device, size in self.max_memory.items():
             if _HOLDER.fullmatch(device) is None:
                 raise UsageError(f"max_memory names {device!r}; it takes cpu and cuda:N")
             if _SIZE.fullmatch(size) is None:

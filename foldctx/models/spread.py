@@ -5,19 +5,23 @@ it. A layer is never divided: it is called as a whole, and what it is called wit
 """
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from foldctx.errors import OutputError, UsageError
-from foldctx.models.build import choose_device, choose_dtype, fill, kept_type, outline, place
+from foldctx.models.build import (
+    choose_device,
+    choose_dtype,
+    fill,
+    kept_type,
+    place,
+    stored_tensors,
+)
 from foldctx.models.checkpoint import Checkpoint
 from foldctx.models.network import Network, Stack
 from foldctx.models.placement import DISK, Placement
@@ -27,15 +31,14 @@ _META = torch.device("meta")
 
 
 def spread(
-    checkpoint: Checkpoint, placement: Placement
-) -> tuple[Network, torch.device, torch.dtype, tuple[str, ...]]:
-    """The network, the device that feeds go to, the type computed in, and all that holds weights.
+    network: Network, checkpoint: Checkpoint, placement: Placement
+) -> tuple[torch.device, torch.dtype, tuple[str, ...]]:
+    """Give a network without weights its own; where feeds go, the type computed in, what holds them.
 
     The first CUDA device of the map computes what the CPU and the disk hold; without one the CPU
     does. Raises UsageError for a map that does not fit the network, naming the module and the way
     out, and ModelError for weights that cannot be read.
     """
-    network = outline(checkpoint)
     asked = placement.modules()
     usable = _usable(placement) if asked is None else list(asked.values())
     main = _main(usable)
@@ -64,7 +67,7 @@ def spread(
 
     fill(network, checkpoint, where, dtype)
     _dispatch(network, devices, main, index, names)
-    return network, main, dtype, tuple(dict.fromkeys(devices.values()))
+    return main, dtype, tuple(dict.fromkeys(devices.values()))
 
 
 def _usable(placement: Placement) -> list[str]:
@@ -195,11 +198,11 @@ def _stack_files(
     except OSError as error:
         raise OutputError(f"offload_folder {folder}: {error.strerror or error}") from None
     weakref.finalize(network, files.cleanup)
-    index = {}
+    index, prefix = {}, checkpoint.family.weight_prefix
     for number, (name, stack) in enumerate(stacks.items()):
         path = Path(files.name) / f"{number:05d}.safetensors"
-        for stored, tensor in _stored(checkpoint, f"{checkpoint.family.weight_prefix}{name}."):
-            place(network, stored, tensor.to(dtype=dtype))
+        for stored, tensor in stored_tensors(checkpoint, f"{prefix}{name}."):
+            place(network, stored.removeprefix(prefix), tensor.to(dtype=dtype))
         try:
             save_file(dict(stack.named_parameters()), path)
         except OSError as error:
@@ -209,18 +212,6 @@ def _stack_files(
             index[f"{name}.{own}"] = {**entry, "dtype": str(dtype).removeprefix("torch.")}
             setattr(stack, own, nn.Parameter(weight.to("meta"), requires_grad=False))
     return index
-
-
-def _stored(checkpoint: Checkpoint, start: str) -> Iterator[tuple[str, torch.Tensor]]:
-    with ExitStack() as opened:
-        handles: dict[Path, Any] = {}
-        for name, stored in checkpoint.weights.tensors.items():
-            if name.startswith(start):
-                if stored.file not in handles:
-                    handle = opened.enter_context(safe_open(stored.file, framework="pt"))
-                    handles[stored.file] = handle
-                tensor = handles[stored.file].get_tensor(name)
-                yield name.removeprefix(checkpoint.family.weight_prefix), tensor
 
 
 def _dispatch(

@@ -1,7 +1,7 @@
 """What all checks of golden vectors need: a recorded checkpoint, its logits and its hidden states."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from foldctx.models.families import family_of
 from foldctx.models.forward import Feed, forward
 from foldctx.models.info import ModelInfo
 from foldctx.models.network import Network
-from foldctx_pipelines.first_layers import rows_after
 from foldctx.models.shift import aligned
+from foldctx_pipelines.first_layers import rows_after
 
 # Same kernels in another order: float32 on the tiny models differs by less than 1e-4.
 TOLERANCE = 2e-4

@@ -67,6 +67,6 @@ def run(
     from foldctx_pipelines.benchmarks.running import Benchmark
 
     made_of = {path.name: file_digest(path) for path in (making.book, *files.values())}
-    how = {"task_data": file_digest(babilong.TASKS_FILE), "made_of": made_of, "dtype": model.dtype}
+    how = {"task_data": file_digest(babilong.TASKS_FILE), "made_of": made_of, **model.numbers}
     benchmark = Benchmark("babilong", how)
     execute(benchmark, made, model, checkpoint, method, output)

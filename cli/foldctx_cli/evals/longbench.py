@@ -72,6 +72,6 @@ def run(
     from foldctx_pipelines.benchmarks.sample import file_digest
 
     what = {"protocol": rules.protocol, "examples": rules.examples, "extended": rules.extended}
-    how = {"task_data": file_digest(longbench.TASKS_FILE), "dtype": model.dtype}
+    how = {"task_data": file_digest(longbench.TASKS_FILE), **model.numbers}
     benchmark = Benchmark("longbench", {**what, **how}, longbench.max_length)
     execute(benchmark, samples, model, checkpoint, method, output)

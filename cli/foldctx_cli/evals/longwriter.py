@@ -39,5 +39,5 @@ def run(
 
     from foldctx_pipelines.benchmarks.running import Benchmark
 
-    settings = {"tokens_per_word": tokens_per_word, "dtype": model.dtype}
+    settings = {"tokens_per_word": tokens_per_word, **model.numbers}
     execute(Benchmark("longwriter", settings), samples, model, checkpoint, method, output)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from foldctx.decoding import Decoded, Decoder, Never, Quota, Request, Usage, decode
+from foldctx.decoding import Decoded, Decoder, Never, Predictor, Quota, Request, Usage, decode
 from foldctx.errors import UsageError
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.reading import for_text
@@ -71,7 +71,7 @@ class Row:
 
 
 def run_cases(
-    model: Model,
+    model: Predictor,
     prompts: Prompts,
     decoders: Mapping[str, Decoder],
     cases: Sequence[Case],
@@ -118,7 +118,7 @@ def _requests(cases: Sequence[Case]) -> list[Request]:
 
 
 def _plain(
-    model: Model, requests: Sequence[Request], decoder: Decoder, rows: int
+    model: Predictor, requests: Sequence[Request], decoder: Decoder, rows: int
 ) -> Iterator[tuple[Decoded, Divergence]]:
     for event in decode(model, requests, decoder, max_rows=rows):
         if isinstance(event, Decoded):
@@ -159,7 +159,7 @@ def _summary(model: Model, name: str, pairs: Sequence[tuple[Row, Row]]) -> dict[
     usage = sum((row.usage for row in own), start=Usage())
     right, base = [row.right for row in own], [row.right for _, row in pairs]
     difference = paired_difference(right, base)
-    same = [a == b for pair in pairs for a, b in _compared_tokens(*pair)]
+    same = [a == b for pair in pairs for a, b in compared_tokens(*pair)]
     kl_rows, count = sum(row.kl_rows for row in own), len(own)
     return {
         "schema": FIDELITY_SCHEMA,
@@ -186,7 +186,7 @@ def _share(flags: Sequence[bool]) -> float | None:
     return sum(flags) / len(flags) if flags else None
 
 
-def _compared_tokens(own: Row, base: Row) -> Iterator[tuple[int, int]]:
+def compared_tokens(own: Row, base: Row) -> Iterator[tuple[int, int]]:
     """Tokens up to the end token of the baseline's text: what follows it says nothing."""
     return zip(own.tokens[: base.text_length + 1], base.tokens[: base.text_length + 1], strict=True)
 

@@ -47,7 +47,8 @@ def make_checkpoint(
     form = tokenizer_with_ids(family, config)
     (folder / "tokenizer.json").write_text(json.dumps(form), "utf-8")
     shards = list(_cut(shapes, kind.itemsize, shard_bytes))
-    generator, placed = torch.Generator().manual_seed(seed), {}
+    generator = torch.Generator().manual_seed(seed)
+    placed: dict[str, str] = {}
     for number, names in enumerate(shards, 1):
         file = folder / f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         tensors: dict[str, Tensor] = {
