@@ -9,15 +9,8 @@ from typer.core import TyperGroup
 
 from foldctx.errors import UsageError
 from foldctx_cli.answer import check_questions
-from foldctx_cli.options import (
-    MODEL,
-    OUTPUT,
-    DecodingOptions,
-    ModelOptions,
-    OutputOptions,
-    ReadingOptions,
-    with_options,
-)
+from foldctx_cli.model_options import MODEL, ModelOptions
+from foldctx_cli.options import OUTPUT, DecodingOptions, OutputOptions, ReadingOptions, with_options
 
 if TYPE_CHECKING:
     from foldctx_pipelines.batch.reader import ReaderSpec

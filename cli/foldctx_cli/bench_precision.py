@@ -5,15 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from foldctx_cli.bench_options import option, shown
-from foldctx_cli.options import (
-    DECODING,
-    MODEL,
-    OUTPUT,
-    READING,
-    CheckpointOptions,
-    OutputOptions,
-    with_options,
-)
+from foldctx_cli.model_options import MODEL, CheckpointOptions
+from foldctx_cli.options import DECODING, OUTPUT, READING, OutputOptions, with_options
 
 if TYPE_CHECKING:
     from foldctx_pipelines.bench.precision import Asked

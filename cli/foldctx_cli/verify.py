@@ -7,15 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from foldctx_cli.options import (
-    DecodingOptions,
-    ModelOptions,
-    OutputOptions,
-    Revision,
-    RopeScaleTo,
-    WhereOptions,
-    with_options,
-)
+from foldctx_cli.model_options import ModelOptions, Revision, RopeScaleTo, WhereOptions
+from foldctx_cli.options import DecodingOptions, OutputOptions, with_options
 
 _STYLES = {"passed": "green", "failed": "red", "information": "dim"}
 

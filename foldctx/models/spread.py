@@ -231,7 +231,7 @@ def _dispatch(
         dispatch_model(
             network,
             devices,
-            main_device=main if main.type != "cpu" else "cpu",
+            main_device=str(main),
             state_dict=held,
             offload_index=index or None,
             preload_module_classes=_layer_classes(network),

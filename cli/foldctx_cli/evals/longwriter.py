@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from foldctx_cli.evals.options import RunFolderOptions, execute
-from foldctx_cli.options import DecodingOptions, ModelOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DecodingOptions, with_options
 
 
 @with_options

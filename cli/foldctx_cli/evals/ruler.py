@@ -14,7 +14,8 @@ from foldctx_cli.evals.options import (
     execute,
     make_method,
 )
-from foldctx_cli.options import DecodingOptions, ModelOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DecodingOptions, with_options
 
 
 @dataclass(frozen=True, slots=True)
