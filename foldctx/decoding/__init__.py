@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from foldctx.decoding.refine import Editing, ThresholdOrQuota
     from foldctx.decoding.segments import Fold, Request, Segment, fold_segment
     from foldctx.decoding.sparse import SparseCache
-    from foldctx.decoding.stop import AnyOf, Converged, EosInBlock, FirstEos, Never, SkipAt, Stop
+    from foldctx.decoding.stop import (
+        AnyOf,
+        Converged,
+        EosInBlock,
+        FirstEos,
+        Never,
+        SkipAt,
+        SlotsEnded,
+        Stop,
+    )
     from foldctx.decoding.tasks import TASKS, Task, task
     from foldctx.decoding.tempered import Tempered
     from foldctx.decoding.timesteps import Timesteps
@@ -57,7 +66,16 @@ _HOME = {
     "propose": ("Proposer",),
     "refine": ("Editing", "ThresholdOrQuota"),
     "segments": ("Fold", "Request", "Segment", "fold_segment"),
-    "stop": ("AnyOf", "Converged", "EosInBlock", "FirstEos", "Never", "SkipAt", "Stop"),
+    "stop": (
+        "AnyOf",
+        "Converged",
+        "EosInBlock",
+        "FirstEos",
+        "Never",
+        "SkipAt",
+        "SlotsEnded",
+        "Stop",
+    ),
     "tempered": ("Tempered",),
     "timesteps": ("Timesteps",),
 }
@@ -95,6 +113,7 @@ __all__ = [
     "Request",
     "Segment",
     "SkipAt",
+    "SlotsEnded",
     "SpanFold",
     "SparseCache",
     "Step",

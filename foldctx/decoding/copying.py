@@ -123,12 +123,14 @@ class _Bound(Propose):
     ) -> Proposal:
         """Raise the preferred ids in the row; the rows behind it wait for their turn."""
         ids = torch.tensor(sorted(self.preferred), dtype=torch.long, device=logits[0].device)
-        raised = [branch.clone() for branch in logits]
-        for branch in raised:
-            branch[self.head, ids] += self.rule.gain
-        chosen = self.rule.inner(raised, info, generator).tokens
+        row = slice(self.head, self.head + 1)
+        raised = [branch[row].index_add(1, ids, self._gains(branch, ids)) for branch in logits]
+        token = self.rule.inner(raised, info, generator).tokens[0]
         plain = self.rule.inner(logits, info, generator)
-        confidence = torch.zeros_like(plain.confidence)
-        token = chosen[self.head]
+        tokens, confidence = plain.tokens.clone(), torch.zeros_like(plain.confidence)
+        tokens[self.head] = token
         confidence[self.head] = (plain.logits[self.head, token] - plain.norm[self.head]).exp()
-        return replace(plain, tokens=chosen, confidence=confidence)
+        return replace(plain, tokens=tokens, confidence=confidence)
+
+    def _gains(self, logits: Tensor, ids: Tensor) -> Tensor:
+        return torch.full((1, len(ids)), self.rule.gain, dtype=logits.dtype, device=logits.device)

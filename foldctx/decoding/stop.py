@@ -210,6 +210,33 @@ class SkipAt(Stop):
 
 
 @dataclass(frozen=True, slots=True)
+class SlotsEnded(Stop):
+    """Over once every slot is decoded to its first end token, or to its last offset.
+
+    `slots` are runs of offsets of the generation that are read apart; `ends` are ids that end one
+    besides the model's own end tokens. What stands behind an end is never looked at, so decoding it
+    would cost forwards for nothing.
+    """
+
+    slots: tuple[tuple[int, ...], ...]
+    ends: tuple[int, ...] = ()
+
+    def __call__(self, progress: Progress) -> Halt | None:
+        """Look for a slot with a mask before its end."""
+        if progress.open:
+            return None
+        tokens, mask = progress.tokens.tolist(), progress.info.mask_id
+        ends = {*self.ends, *progress.info.stop_ids}
+        for slot in self.slots:
+            for offset in slot:
+                if offset >= len(tokens) or tokens[offset] == mask:
+                    return None
+                if tokens[offset] in ends:
+                    break
+        return Halt("eos")
+
+
+@dataclass(frozen=True, slots=True)
 class AnyOf(Stop):
     """Over when one of the stops says so; the first one that does gives the reason."""
 

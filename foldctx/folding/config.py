@@ -79,24 +79,33 @@ class FoldConfig:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was measured of a model: thresholds, and how full its memory is on average.
+    """What was measured of a model: thresholds, and what reading with it costs on average.
 
-    `skip_threshold` None never skips. The other three serve the plan only: `hit_share` is the share
-    of windows that one question alone keeps from being skipped, `note_tokens` the tokens of notes
-    that a window adds per question, and `memory_fill` the share of the memory's budget that is full
-    in the end (`note_tokens` None: from the first window on). Raises ModelError for values that
-    cannot have been measured.
+    `skip_threshold` None never skips. The others serve the plan only: `hit_share` is the share of
+    windows that one question alone keeps from being skipped, `note_tokens` the tokens of notes that
+    a window adds per question, `memory_fill` the share of the memory's budget that is full in the
+    end (`note_tokens` None: from the first window on), and `read_forwards` the forwards of a window
+    that is not skipped. These two are of one question; `memory_fill_shared` and
+    `read_forwards_shared` are of as many as share a window at most (None: the same), and between
+    them the plan goes in a straight line. `answer_forwards` are those of an answer that stops at its
+    end (None: five a block).
+    Raises ModelError for values that cannot have been measured.
     """
 
     skip_threshold: float | None = None
     abstain_threshold: float = 0.0
     memory_tokens: int = 256
     memory_fill: float = 0.5
+    memory_fill_shared: float | None = None
     hit_share: float = 0.1
     note_tokens: float | None = None
+    read_forwards: float = 2.0
+    read_forwards_shared: float | None = None
+    answer_forwards: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("skip_threshold", "abstain_threshold", "memory_fill", "hit_share"):
+        shares = ("skip_threshold", "abstain_threshold", "memory_fill", "memory_fill_shared")
+        for name in (*shares, "hit_share"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
                 raise ModelError(f"calibration: {name}={value!r}; it must be from 0 to 1")
@@ -106,13 +115,31 @@ class Calibration:
             isinstance(self.note_tokens, int | float) and self.note_tokens >= 0
         ):
             raise ModelError(f"calibration: note_tokens={self.note_tokens!r}; at least 0")
+        for name in ("read_forwards", "read_forwards_shared", "answer_forwards"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and value >= 1):
+                raise ModelError(f"calibration: {name}={value!r}; at least 1")
 
-    def carried(self, windows: int, questions: int, budget: int) -> float:
+    def answering(self, blocks: int, *, whole: bool) -> float:
+        """Expected forwards of an answer of so many blocks, all of them decoded where it is `whole`."""
+        if whole or self.answer_forwards is None:
+            return 5.0 * blocks
+        return self.answer_forwards
+
+    def forwards(self, share: float) -> float:
+        """Expected forwards of a window at a `share` of the way from one question to the most."""
+        return _between(self.read_forwards, self.read_forwards_shared, share)
+
+    def carried(self, windows: int, questions: int, budget: int, share: float = 0.0) -> float:
         """Tokens of notes expected in a memory of `budget` tokens after so many windows."""
-        full = self.memory_fill * budget
+        full = _between(self.memory_fill, self.memory_fill_shared, share) * budget
         if self.note_tokens is None:
             return full
         return min(full, windows * questions * self.note_tokens)
+
+
+def _between(alone: float, shared: float | None, share: float) -> float:
+    return alone if shared is None else alone + share * (shared - alone)
 
 
 @dataclass(frozen=True, slots=True)

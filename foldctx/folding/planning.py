@@ -11,11 +11,6 @@ from foldctx.folding.reading import Passage
 from foldctx.folding.session import Group, Session
 from foldctx.folding.strategies import windows_of
 
-# Forwards of a reading window that is not skipped, and of a block of an answer, with a commit
-# threshold, as measured.
-_READ_FORWARDS = 2.0
-_ANSWER_FORWARDS = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -84,28 +79,32 @@ def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cos
     layout, carries = group.layout, session.config.strategy != "map"
     memory = layout.memory if carries else 0
     skips = session.limits.skip_threshold is not None
-    missed = (1 - session.calibration.hit_share) ** len(group.questions)
+    measured, count = session.calibration, len(group.questions)
+    share = min(1.0, (count - 1) / max(1, session.prompts.max_questions - 1))
+    missed = (1 - measured.hit_share) ** count
     hits = 1 - missed if skips else 1.0
     total = Cost()
     costs = []
     for i, passage in enumerate(passages):
         prompt = layout.frame - layout.canvas.length + _chunk_tokens(session, passage)
-        carried = prompt + session.calibration.carried(i, len(group.questions), memory)
+        carried = prompt + measured.carried(i, count, memory, share)
         costs.append(
             decoding_cost(
                 session.reader.settings(layout.canvas.length),
                 (prompt, carried, prompt + memory),
                 layout.canvas.length,
-                forwards=_READ_FORWARDS if session.pointer else _ANSWER_FORWARDS,
+                forwards=measured.forwards(share)
+                if session.pointer
+                else measured.answering(1, whole=False),
                 masks=layout.canvas.length - len(layout.canvas.pinned),
                 hits=hits,
             )
         )
         total += costs[-1]
     again = sorted(cost.high for cost in costs)[-session.config.reread_windows or len(costs) :]
-    total += Cost(high=sum(again) * len(group.questions))
+    total += Cost(high=sum(again) * count)
     if not carries:
-        high = _condensing(session, group, passages) * len(group.questions)
+        high = _condensing(session, group, passages) * count
         total += Cost(high=high, fed_max=layout.frame + layout.chunk if high else 0)
     return total
 
@@ -146,7 +145,9 @@ def _answering(session: Session, number: int) -> Cost:
         session.decoder,
         (frame, frame + notes, frame + room),
         length,
-        forwards=_ANSWER_FORWARDS * math.ceil(length / block),
+        forwards=session.calibration.answering(
+            math.ceil(length / block), whole=session.config.gen_length is not None
+        ),
         window=session.limits.window,
     )
     attempts = 2 if session.config.reread_windows else 1

@@ -10,12 +10,12 @@ from foldctx.decoding import (
     Decoder,
     FirstEos,
     Fold,
-    Never,
     Predictor,
     Quota,
     Request,
     Segment,
     SkipAt,
+    SlotsEnded,
     Step,
     decode,
 )
@@ -214,15 +214,18 @@ class Reader:
         )
 
     def _decoder(self, task: WindowTask) -> Decoder:
-        """The settings with the skip as their stop; a written note ends at its end token too."""
+        """The settings with stops for the skip, and for notes that are decoded to their ends."""
         stops: list[Stop] = []
+        none_ids = self.prompts.none_ids
         if self.skip_threshold is not None:
-            none = self.prompts.none_ids[0]
-            stops.append(SkipAt(self._first_slots(task), none, self.skip_threshold))
-        if not self.pointer:
+            stops.append(SkipAt(self._first_slots(task), none_ids[0], self.skip_threshold))
+        if self.pointer:
+            ends = none_ids if len(none_ids) == 1 else ()
+            stops.append(SlotsEnded(task.layout.canvas.slots[: len(task.group)], tuple(ends)))
+        else:
             stops.append(FirstEos())
         settings = self.settings(task.layout.canvas.length)
-        return replace(settings, stop=AnyOf(tuple(stops)) if stops else Never())
+        return replace(settings, stop=AnyOf(tuple(stops)))
 
     # -- notes ------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from foldctx.decoding import (
     Proposer,
     Quota,
     SkipAt,
+    SlotsEnded,
     Step,
     Threshold,
     decode,
@@ -197,3 +198,27 @@ def test_every_forward_commits_something_and_decoding_ends(name: str) -> None:
         ]
         assert all(step.positions for step in steps)
         assert sum(len(step.positions) for step in steps) == 32
+
+
+def test_slots_end_the_request_when_each_is_decoded_to_its_end() -> None:
+    rows = {
+        4: 9,
+        5: EOS,
+        6: 11,
+        7: 7,
+        8: 12,
+        9: 13,
+    }  # the first two tokens of the second slot count
+
+    def script(position: int, call: int) -> tuple[int, float]:
+        return rows[position], 0.9 if position in (4, 5, 7) else 0.5
+
+    slots = ((0, 1, 2), (3, 4, 5))
+    one_by_one = preset("exact", block_length=6, steps=6)
+    by = replace(one_by_one, stop=SlotsEnded(slots, ends=(7,)))
+    ended = decode_one(Scripted(script), request("a", 4, 6), by)
+    assert ended.finished == "eos" and ended.usage.forwards == 3
+    assert ended.tokens == [9, EOS, EOS, 7, EOS, EOS]
+    by = replace(one_by_one, stop=SlotsEnded(slots))
+    full = decode_one(Scripted(script), request("a", 4, 6), by)
+    assert full.usage.forwards > 4 and full.tokens[3:] == [7, 12, 13]

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from statistics import mean
 
 import pytest
 
@@ -192,13 +193,16 @@ def test_the_plan_meets_what_happens_when_its_shares_are_right(
     _, events = run(open_toy(make_toy(), text, ["Of alpha?"], **options))
     session = open_toy(make_toy(), text, ["Of alpha?"], **options)
     reads = [w.fields for w in of(events, "window", kind="read")]
+    read = [w for w in reads if skip is None or min(w["p_none"]) < skip]
     room = session.groups[0].layout.memory
     session = open_toy(
         make_toy(),
         text,
         ["Of alpha?"],
         memory_fill=sum(w["tokens"]["memory"] for w in reads) / len(reads) / room,
-        hit_share=sum(w["forwards"] > 1 for w in reads) / len(reads),
+        hit_share=len(read) / len(reads),
+        read_forwards=mean(w["forwards"] for w in read),
+        answer_forwards=of(events, "window", kind="answer")[-1].fields["forwards"],
         **options,
     )
     fed = sum(w.fields["tokens_fed"] for w in of(events, "window"))

@@ -116,7 +116,8 @@ class Toy:
         return self._answer(questions[0], notes, offset)
 
     def _point(self, questions: list[str], chunk: str, offset: int) -> dict[int, float]:
-        question, slot = questions[offset // 3], offset % 3 - 1
+        number, place = divmod(offset, self.prompts.canvas(1).length)
+        question, slot = questions[number], place - 1  # before the slots stands their label
         units = list(enumerate(re.split(r"⟨s\d+⟩", chunk)[1:], start=1))
         helps = [k for k, unit in units if holds(unit, question, alone=len(questions) == 1)]
         if not helps:
@@ -183,7 +184,8 @@ def open_toy(
     """A session with the toy; options of `Calibration` and `FoldConfig` by name."""
     from foldctx.decoding import preset
 
-    measured = {k: options.pop(k) for k in ("memory_fill", "hit_share") if k in options}
+    names = ("memory_fill", "hit_share", "read_forwards", "answer_forwards")
+    measured = {k: options.pop(k) for k in names if k in options}
     read = text if isinstance(text, Document) else document(text)
     options = {"memory_tokens": 48, **options}
     return Session(

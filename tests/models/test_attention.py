@@ -1,5 +1,6 @@
 """Attention row by row, as on a CPU, and by groups of equal shape, as elsewhere: the same."""
 
+import pytest
 import torch
 
 from foldctx.models.forward import attend_alone, attend_grouped
@@ -24,3 +25,25 @@ def test_rows_alone_and_in_groups_attend_alike() -> None:
     assert (alone[0, 14:18] - by_hand).abs().max() < 1e-12
     none = attend_alone(queries[3:4], pairs[3:4], biases[3:4])
     assert none.shape == (4, 0, 8)
+
+
+@pytest.mark.parametrize("bias", [None, torch.zeros(1, 9)])
+def test_attention_in_bfloat16_is_that_of_float64_with_and_without_gradients(
+    bias: torch.Tensor | None,
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    rows = [torch.randn(2, n, 8, generator=generator).bfloat16() for n in (5, 9, 9)]
+    exact = [row.double().requires_grad_() for row in rows]
+    wanted = attend_alone(exact[:1], [(exact[1], exact[2])], [None])
+    wanted.sum().backward()
+    given = [None if bias is None else bias.bfloat16()]
+    with torch.no_grad():
+        plain = attend_alone(rows[:1], [(rows[1], rows[2])], given)
+    trained = [row.requires_grad_() for row in rows]
+    mixed = attend_grouped(trained[:1], [(trained[1], trained[2])], given)
+    mixed.sum().backward()
+    assert plain.dtype == mixed.dtype == torch.bfloat16
+    assert (plain - wanted).abs().max() < 0.02 and (mixed - wanted).abs().max() < 0.04
+    for row, reference in zip(trained, exact, strict=True):
+        assert row.grad is not None and reference.grad is not None
+        assert (row.grad - reference.grad).abs().max() < 0.1

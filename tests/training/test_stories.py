@@ -10,13 +10,12 @@ from foldctx_pipelines.training import stories
 from foldctx_pipelines.training.chapters import Habit, draw_tale, read_chunk, worth_keeping
 from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.stories import (
-    reading_window,
-    recall_window,
     story_answer,
     story_read,
     story_reading,
     story_recall,
 )
+from foldctx_pipelines.training.windows import reading_window, recall_window
 
 
 def filled(world: World, ids: list[int], targets: list[tuple[int, int, float]]) -> list[int]:

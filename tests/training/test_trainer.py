@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from foldctx.errors import UsageError
 from foldctx.models.architecture import Dims, Transformer
 from foldctx_pipelines.training import train
-from foldctx_pipelines.training.tasks import UNANSWERING, answer_window, read_window
+from foldctx_pipelines.training.tasks import answer_window, read_window
 from foldctx_pipelines.training.train import Plan, Stage, Trainer, batches_from, make_batches
+from foldctx_pipelines.training.windows import UNANSWERING
 
 STAGES = (
     Stage(steps=2, length=192, rows=2, questions=2, answer_rows=2),

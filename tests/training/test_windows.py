@@ -9,12 +9,12 @@ from foldctx_pipelines.training import tasks
 from foldctx_pipelines.training.facts import Fact
 from foldctx_pipelines.training.sources import Ids, Sources, World, draw_fact
 from foldctx_pipelines.training.tasks import (
-    Window,
     add_cloze,
     answer_window,
     read_window,
     write_window,
 )
+from foldctx_pipelines.training.windows import Window
 
 FROM_PROSE = ("cloze", "mention")
 

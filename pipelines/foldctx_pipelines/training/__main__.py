@@ -40,6 +40,7 @@ STAGES = (
         answer_length=104,
         answer_rows=60,
         long_share=0.5,
+        answer_long_share=0.35,
         story_share=0.12,
     ),
 )

@@ -14,7 +14,8 @@ from foldctx.folding.reading import for_text
 from foldctx.models.forward import Feed
 from foldctx.models.load import Model
 from foldctx_pipelines.training.sources import World
-from foldctx_pipelines.training.tasks import Window, answer_window, read_window
+from foldctx_pipelines.training.tasks import answer_window, read_window
+from foldctx_pipelines.training.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,7 @@ class Thresholds:
     """What was chosen, and what it gave on the validation windows.
 
     `missed` is the share of helping windows that the skip would lose, `skipped` the share of other
-    windows it saves; `note_tokens` are those of the notes that a window without an answer leaves in
-    the memory on average. `false_answers` is the share of unanswerable questions answered, `answered`
+    windows it saves. `false_answers` is the share of unanswerable questions answered, `answered`
     the share of answerable ones, `right` the share of those answered that are right.
     """
 
@@ -31,7 +31,6 @@ class Thresholds:
     abstain_threshold: float
     missed: float
     skipped: float
-    note_tokens: float
     false_answers: float
     answered: float
     right: float
@@ -47,7 +46,7 @@ def calibrate(
     that no window helps.
     """
     rng = random.Random(f"calibration/{seed}")
-    helping, other, note_tokens = _none_probabilities(model, world, rng, cases, length)
+    helping, other = _none_probabilities(model, world, rng, cases, length)
     if not helping:
         raise UsageError(f"cases={cases}: no window of so few holds an answer; take 20 or more")
     skip = _skip_threshold(helping, 0.01)
@@ -61,7 +60,6 @@ def calibrate(
         abstain_threshold=abstain,
         missed=_share([p >= skip for p in helping]),
         skipped=_share([p >= skip for p in other]),
-        note_tokens=round(note_tokens, 3),
         false_answers=_share([row in kept for row in unknown]),
         answered=_share([row in kept for row in known]),
         right=_share([row[3] for row in kept if row[1]]),
@@ -74,12 +72,11 @@ Row = tuple[float, bool, bool, bool]
 
 def _none_probabilities(
     model: Model, world: World, rng: random.Random, cases: int, length: int
-) -> tuple[list[float], list[float], float]:
-    """p(none) of windows that help and of windows that do not, and the notes these leave."""
+) -> tuple[list[float], list[float]]:
+    """p(none) of windows that help and of windows that do not."""
     none = world.prompts.none_ids[0]
     helping: list[float] = []
     other: list[float] = []
-    left = 0.0
     for case in range(cases):
         window = read_window(rng, world, length, 1 if case % 2 else 3)
         ids = torch.tensor(window.ids)
@@ -88,13 +85,10 @@ def _none_probabilities(
         if not slots:
             continue
         logits = model.predict([Feed(ids, torch.arange(len(ids)), rows)])[0].float()
-        found, guesses = logits.softmax(-1)[:, none].tolist(), logits.argmax(-1).tolist()
-        marked = [at for at, _ in window.marks]
-        note = (marked[-1] - marked[0]) / max(1, len(marked) - 1)  # tokens of a unit, on average
-        for (_, token), p, guess in zip(slots, found, guesses, strict=True):
+        found = logits.softmax(-1)[:, none].tolist()
+        for (_, token), p in zip(slots, found, strict=True):
             (other if token == none else helping).append(p)
-            left += note * (token == none and guess in world.prompts.markers)
-    return helping, other, left / max(1, len(other))
+    return helping, other
 
 
 def _skip_threshold(helping: Sequence[float], loss: float) -> float:
@@ -151,8 +145,6 @@ def calibration_form(thresholds: Thresholds, **fixed: float | str) -> dict[str, 
         **fixed,
         "skip_threshold": thresholds.skip_threshold,
         "abstain_threshold": thresholds.abstain_threshold,
-        "hit_share": round(1 - thresholds.skipped, 4),
-        "note_tokens": thresholds.note_tokens,
     }
 
 

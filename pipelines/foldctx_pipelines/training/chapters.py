@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from foldctx_pipelines.training.babi import SHORTEST, TASKS, draw_story
 from foldctx_pipelines.training.facts import Bank
+from foldctx_pipelines.training.lines import dressed
 from foldctx_pipelines.training.needles import draw_needles, draw_variables
 from foldctx_pipelines.training.sources import Ids, World
-from foldctx_pipelines.training.tales import Ask, Split, Tale, dress
+from foldctx_pipelines.training.tales import Ask, Split, Tale
 from foldctx_pipelines.training.updates import draw_update
 
 
@@ -17,7 +18,7 @@ class Habit:
     """How the pipeline reads: the most looks at a chunk, one more while its slots are full."""
 
     looks: int = 1
-    memory_tokens: int = 96
+    memory_tokens: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def draw_text(rng: random.Random, world: World, split: Split, questions: int) ->
     tale = draw_tale(rng, world.bank, split)
     asks = list(tale.asks)
     rng.shuffle(asks)
-    lines = world.encode([dress(rng, line) for line in tale.lines])
+    lines = world.encode([dressed(rng, line) for line in tale.lines])
     return Text(tale, tuple(lines), tuple(asks[: rng.randrange(1, questions + 1)]))
 
 

@@ -8,7 +8,8 @@ import torch
 from foldctx.models.forward import Feed, forward
 from foldctx.models.network import Network
 from foldctx_pipelines.training.sources import World
-from foldctx_pipelines.training.tasks import Window, answer_window, read_window
+from foldctx_pipelines.training.tasks import answer_window, read_window
+from foldctx_pipelines.training.windows import Window
 
 
 def quick_scores(

@@ -5,19 +5,21 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from foldctx.folding.config import Calibration
 from foldctx.models import load_model
 from foldctx.models.architecture import Dims
 from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.training.calibrate import calibrate, calibration_form
 from foldctx_pipelines.training.card import Figures, Recipe, model_card, read_effort
+from foldctx_pipelines.training.costs import measure_costs
 from foldctx_pipelines.training.evaluate import quick_scores
 from foldctx_pipelines.training.export import export, write_calibration
 from foldctx_pipelines.training.sources import Mixture, World
 
 WINDOW = 512
 TEMPLATE = "reader.toml"
-MEMORY_TOKENS = 96
-MEMORY_FILL = 0.85  # notes are whole sentences: the last one seldom fits
+MEMORY_TOKENS = 256
+COST_TOKENS = 6000  # of each document that is read to measure what reading costs
 QUESTIONS = (1, 2, 8)
 _IDS = {
     "mask_token_id": "<|mdm_mask|>",
@@ -41,20 +43,21 @@ def release(
     *,
     recipe: Recipe,
     cases: int = 400,
+    cost_tokens: int = COST_TOKENS,
     seed: int = 0,
 ) -> Figures:
     """Write the run's model, its thresholds and its card to the folder `out`.
 
     All is made beside `out` and moved in when it is whole, so that nothing half-made ever lies
     there. `cases` windows of each kind are decoded for the thresholds and half as many for each
-    row of the evaluation; the figures depend on the weights, `cases` and `seed` alone. Raises
+    row of the evaluation, and documents of `cost_tokens` are read for what reading costs; the
+    figures depend on the weights and these numbers alone. Raises
     UsageError when the run has no state, or too few cases were asked for.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     fixed: dict[str, float | str] = {
         "template": TEMPLATE,
         "memory_tokens": MEMORY_TOKENS,
-        "memory_fill": MEMORY_FILL,
     }
     with tempfile.TemporaryDirectory(prefix=f"{out.name}.", dir=out.parent) as made:
         stage = Path(made)
@@ -62,6 +65,10 @@ def release(
         export(run, stage, dims, window=WINDOW, ids=ids, calibration=fixed)
         model = load_model(stage, device="cpu", dtype="float32")
         thresholds = calibrate(model, held_out, cases=cases, seed=seed)
+        measured = Calibration(
+            thresholds.skip_threshold, thresholds.abstain_threshold, MEMORY_TOKENS
+        )
+        costs = measure_costs(model, held_out, measured, tokens=cost_tokens, seed=seed)
         relations = replace(held_out, mixture=Mixture(1.0, 1.0, 1.0))
         scores = {
             count: quick_scores(
@@ -75,7 +82,7 @@ def release(
             for count in QUESTIONS
         }
         figures = Figures(model.info, dims, read_effort(run), thresholds, scores, cases)
-        write_calibration(stage, calibration_form(thresholds, **fixed))
+        write_calibration(stage, calibration_form(thresholds, **fixed, **costs.to_dict()))
         (stage / "README.md").write_text(model_card(figures, recipe), "utf-8")
         out.mkdir(exist_ok=True)
         for file in sorted(stage.iterdir()):

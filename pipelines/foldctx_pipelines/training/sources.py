@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from foldctx.errors import UsageError
 from foldctx.folding.prompts import Prompts
 from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.training.dictionary import Dictionary, coined_fact, definition_fact
 from foldctx_pipelines.training.facts import Bank, Fact, Filler, realise
+from foldctx_pipelines.training.lookalikes import Lookalikes
 from foldctx_pipelines.training.prose import Prose, content_words
 
 Ids = tuple[int, ...]
@@ -21,8 +22,8 @@ class Mixture:
     The rest is prose. `Mixture(1.0, 1.0, 1.0)` draws relations of the banks alone.
     """
 
-    relations: float = 0.52
-    frames: float = 0.76
+    relations: float = 0.60
+    frames: float = 0.78
     definitions: float = 0.83
 
     def __post_init__(self) -> None:
@@ -41,6 +42,10 @@ class Sources:
     words: Dictionary
     prose: Prose
     mixture: Mixture = Mixture()
+    lookalikes: Lookalikes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lookalikes", Lookalikes(self.bank, self.prose))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

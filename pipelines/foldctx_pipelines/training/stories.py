@@ -9,7 +9,6 @@ rest is for another look at the same chunk (`Habit.looks`), or is lost.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from foldctx_pipelines.training.chapters import (
     Habit,
@@ -22,33 +21,15 @@ from foldctx_pipelines.training.chapters import (
 )
 from foldctx_pipelines.training.sources import Ids, World, filler_sentences
 from foldctx_pipelines.training.tales import Split
-from foldctx_pipelines.training.tasks import Window, answer_canvas, span_marks, unit_marks
+from foldctx_pipelines.training.windows import (
+    Reading,
+    Recall,
+    Window,
+    reading_window,
+    recall_window,
+)
 
 _LEAST_FILLER = 12  # tokens of prose in every chunk, which take up what is left to the token
-_FIRST, _FURTHER, _REST = 1.0, 0.8, 0.3  # weights: first slot, further pointers, ends
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a reading window is made of.
-
-    `notes` are (question, ids); `units` are ids with the questions whose slots point at them;
-    `pointed[i]` are the units that question i's slots name, in order.
-    """
-
-    questions: tuple[Ids, ...]
-    notes: tuple[tuple[int, Ids], ...]
-    units: tuple[tuple[Ids, tuple[int, ...]], ...]
-    pointed: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """What an answering window is made of: notes in order, and the answer ("" for none)."""
-
-    question: Ids
-    notes: tuple[Ids, ...]
-    answer: str
 
 
 def story_reading(
@@ -174,34 +155,6 @@ def story_read(
     return reading_window(rng, world, reading)
 
 
-def reading_window(rng: random.Random, world: World, reading: Reading) -> Window:
-    """Token ids with masked slots; the first slot of a question is shown now and then."""
-    prompts = world.prompts
-    marker_of = {k: token for token, k in prompts.markers.items()}
-    first = rng.randrange(1, prompts.max_units + 1)
-    units = [ids for ids, _ in reading.units]
-    pieces = prompts.read(reading.questions, reading.notes, units, first_unit=first)
-    ids = [token for _, piece in pieces for token in piece]
-    canvas = prompts.canvas(len(reading.questions))
-    tail = [world.mask_id] * canvas.length
-    for offset, token in canvas.pinned.items():
-        tail[offset] = token
-    targets: list[tuple[int, int, float]] = []
-    for slot, numbers in zip(canvas.slots, reading.pointed, strict=True):
-        wanted = [marker_of[(first + j - 1) % prompts.max_units + 1] for j in numbers]
-        wanted = wanted or [prompts.none_ids[0]]
-        ends = [world.eos_id] * (len(slot) - len(wanted))
-        shown = rng.random() < 0.12
-        for n, (offset, token) in enumerate(zip(slot, wanted + ends, strict=True)):
-            if n == 0 and shown:
-                tail[offset] = token
-                continue
-            weight = _FIRST if n == 0 else _FURTHER if n < len(wanted) else _REST
-            targets.append((len(ids) + offset, token, weight))
-    owners = [asking[0] if asking else -1 for _, asking in reading.units]
-    return Window(ids + tail, targets, unit_marks(world, ids, owners))
-
-
 def story_recall(
     rng: random.Random,
     world: World,
@@ -249,18 +202,3 @@ def story_answer(
     return recall_window(
         rng, world, story_recall(rng, world, length, split=split, habit=habit), length
     )
-
-
-def recall_window(rng: random.Random, world: World, recall: Recall, length: int) -> Window:
-    """Token ids of exactly `length`, with masks in the canvas that fills the room."""
-    first = rng.randrange(1, world.prompts.max_units + 1)
-    pieces = world.prompts.answer(recall.question, recall.notes, first)
-    ids = [token for _, piece in pieces for token in piece]
-    target = [world.prompts.none_ids[0]]
-    if recall.answer:
-        target = list(world.encode([recall.answer])[0])
-    window = answer_canvas(rng, world, ids, target, length - len(ids))
-    if recall.answer:
-        memory = ids.index(world.tokenizer.token_id("<|memory|>"))
-        window.marks.extend(span_marks(ids, memory + 1, target))
-    return window

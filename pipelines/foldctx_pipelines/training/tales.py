@@ -5,7 +5,6 @@ was read so far and a text that goes on, and what follows from the lines that we
 """
 
 import hashlib
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,15 +48,3 @@ def is_held_out(text: str) -> bool:
 def side(words: tuple[str, ...], split: Split) -> tuple[str, ...]:
     """The words of one split."""
     return tuple(word for word in words if is_held_out(word) == (split == "held_out"))
-
-
-def dress(rng: random.Random, line: str) -> str:
-    """A line as it may stand in a document: a sentence mostly, or an item, a heading, a row."""
-    form = rng.random()
-    if form < 0.8:
-        return line
-    if form < 0.9:
-        return f"{rng.choice(['-', '*', f'{rng.randrange(1, 20)}.', '•'])} {line}"
-    if form < 0.95:
-        return f"{rng.choice(['##', '###'])} {line.rstrip('.')}"
-    return f"| {rng.randrange(1, 60)} | {line.rstrip('.')} |"

@@ -4,29 +4,21 @@ Every window is filled to its length to the token, so no row of a batch needs pa
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from foldctx_pipelines.training.facts import Fact
 from foldctx_pipelines.training.lines import dressed, heading
 from foldctx_pipelines.training.sources import Ids, World, draw_fact, filler_sentences
+from foldctx_pipelines.training.windows import (
+    Reading,
+    Window,
+    answer_canvas,
+    reading_window,
+    span_marks,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Token ids with masks in place, and (index, target id, weight) of the trained positions.
-
-    `marks` are (index, class) of tokens that a training-time probe labels in the middle of the
-    network: which question a unit answers (`UNANSWERING` for none), or where in a note the answer
-    begins (1) and goes on (2).
-    """
-
-    ids: list[int]
-    targets: list[tuple[int, int, float]]
-    marks: list[tuple[int, int]] = field(default_factory=list)
-
-
-UNANSWERING = 8
+_LONG = 160  # tokens of an answering window from which it holds many notes
+_NONE_WEIGHT = 0.6  # most slots say none: together they would drown those that point
 
 
 def _memory(
@@ -46,7 +38,8 @@ def _memory(
         elif form < 0.7 and facts[i].sibling_statement:
             texts.append((i, facts[i].sibling_statement))
         else:
-            texts.append((i, filler_sentences(rng, world, 1)[0]))
+            alike = world.lookalikes.draw(rng, facts[i]) if form < 0.9 else None
+            texts.append((i, alike or filler_sentences(rng, world, 1)[0]))
     notes, used = [], 0
     for (i, _), ids in zip(texts, world.encode([t for _, t in texts]), strict=True):
         if used + len(ids) + 1 <= budget:
@@ -69,39 +62,21 @@ def read_window(rng: random.Random, world: World, length: int, questions: int) -
             units.append((dressed(rng, fact.other_statement), -1))
         if fact.sibling_statement and rng.random() < 0.3:
             units.append((dressed(rng, fact.sibling_statement), -1))
+        alike = world.lookalikes.draw(rng, fact) if rng.random() < 0.4 else None
+        if alike:
+            units.append((dressed(rng, alike), -1))
     rng.shuffle(units)
     notes = _memory(rng, facts, world, min(96, length // 5))
     empty = world.prompts.read(asked, notes, [])
     room = length - sum(len(ids) for _, ids in empty) - canvas.length
     placed = _place(rng, world, units, room)
-    first = rng.randrange(1, world.prompts.max_units + 1)
-    pieces = world.prompts.read(asked, notes, [ids for ids, _ in placed], first_unit=first)
-    ids = [token for _, piece in pieces for token in piece]
-    window = _with_canvas(rng, world, ids, placed, first, canvas.slots, canvas.pinned)
-    window.marks.extend(unit_marks(world, window.ids, [owner for _, owner in placed]))
-    return window
-
-
-def unit_marks(world: World, ids: Sequence[int], owners: Sequence[int]) -> list[tuple[int, int]]:
-    """The unit markers of a reading window, each with the question its unit answers."""
-    start = ids.index(world.tokenizer.token_id("<|text|>"))
-    markers = world.prompts.markers
-    at = [i for i, token in enumerate(ids) if i > start and token in markers][: len(owners)]
-    return [(i, owner if owner >= 0 else UNANSWERING) for i, owner in zip(at, owners, strict=True)]
-
-
-def span_marks(ids: Sequence[int], start: int, answer: Sequence[int]) -> list[tuple[int, int]]:
-    """All tokens from `start` on, labelled by every place where the answer stands; [] if nowhere."""
-    wide = len(answer)
-    found = [
-        i for i in range(start, len(ids) - wide + 1) if list(ids[i : i + wide]) == list(answer)
-    ]
-    if not found or not wide:
-        return []
-    labels = dict.fromkeys(range(start, len(ids)), 0)
-    for i in found:
-        labels.update({j: 1 if j == i else 2 for j in range(i, i + wide)})
-    return list(labels.items())
+    rows = tuple((ids, (i,) if i >= 0 else ()) for ids, i in placed)
+    pointed = tuple(
+        tuple(n for n, (_, owner) in enumerate(placed) if owner == i)[: len(slot)]
+        for i, slot in enumerate(canvas.slots)
+    )
+    reading = Reading(tuple(asked), tuple(notes), rows, pointed)
+    return reading_window(rng, world, reading, none_weight=_NONE_WEIGHT)
 
 
 def write_window(rng: random.Random, world: World, length: int) -> Window:
@@ -183,38 +158,6 @@ def _merge(rows: list[tuple[Ids, int]], world: World) -> list[tuple[Ids, int]]:
     return rows
 
 
-def _with_canvas(
-    rng: random.Random,
-    world: World,
-    ids: list[int],
-    placed: list[tuple[Ids, int]],
-    first: int,
-    slots: Sequence[Sequence[int]],
-    pinned: Mapping[int, int],
-) -> Window:
-    marker_of = {k: token for token, k in world.prompts.markers.items()}
-    none = world.prompts.none_ids[0]
-    start = len(ids)
-    length = max(max(row) for row in slots) + 1
-    tail = [world.mask_id] * length
-    for offset, token in pinned.items():
-        tail[offset] = token
-    targets = []
-    top = world.prompts.max_units
-    for i, row in enumerate(slots):
-        hits = [j for j, (_, owner) in enumerate(placed) if owner == i]
-        wanted = [marker_of[(first + j - 1) % top + 1] for j in hits[: len(row)]] or [none]
-        wanted += [world.eos_id] * (len(row) - len(wanted))
-        reveal = rng.random() < 0.12
-        for n, (offset, token) in enumerate(zip(row, wanted, strict=True)):
-            if n == 0 and reveal:
-                tail[offset] = token
-            else:
-                weight = 0.3 if n else 0.6 if token == none else 1.0
-                targets.append((start + offset, token, weight))
-    return Window(ids + tail, targets)
-
-
 def add_cloze(rng: random.Random, world: World, window: Window, rows: int) -> Window:
     """Mask some short spans of the window's text as well: language, and copying of words."""
     ids = list(window.ids)
@@ -235,6 +178,18 @@ def add_cloze(rng: random.Random, world: World, window: Window, rows: int) -> Wi
     return Window(ids, targets, window.marks)
 
 
+def _others(rng: random.Random, world: World, fact: Fact, most: int) -> list[str]:
+    """Notes that do not answer, those that are most like an answer first."""
+    others = [fact.other_statement] if fact.other_statement and rng.random() < 0.6 else []
+    if fact.sibling_statement and rng.random() < 0.4:
+        others.append(fact.sibling_statement)
+    alike = (world.lookalikes.draw(rng, fact) for _ in range(rng.randrange(0, most)))
+    others += dict.fromkeys(text for text in alike if text)
+    others += [draw_fact(rng, world).statement for _ in range(rng.randrange(0, most // 2 + 1))]
+    others += filler_sentences(rng, world, rng.randrange(0, most // 2 + 1))
+    return others
+
+
 def answer_window(rng: random.Random, world: World, length: int) -> Window:
     """Question and notes, then a canvas with the answer, or the token that says there is none."""
     while True:
@@ -242,12 +197,9 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
         if fact.relation == "mention":
             continue
         known, told = rng.random() < 0.78, dressed(rng, fact.statement)
-        others = [fact.other_statement] if fact.other_statement and rng.random() < 0.6 else []
-        if fact.sibling_statement and rng.random() < 0.4:
-            others.append(fact.sibling_statement)
-        others += [draw_fact(rng, world).statement for _ in range(rng.randrange(0, 3))]
-        others += filler_sentences(rng, world, rng.randrange(0, 3))
-        texts = others[: rng.randrange(0 if known else 1, 5)] + ([told] if known else [])
+        most = 5 if length < _LONG else 14
+        others = _others(rng, world, fact, most)
+        texts = others[: rng.randrange(0 if known else 1, most)] + ([told] if known else [])
         texts = [text if text == told else dressed(rng, text) for text in texts]
         rng.shuffle(texts)
         question, answer, *notes = world.encode([fact.question, fact.answer, *texts])
@@ -268,32 +220,3 @@ def answer_window(rng: random.Random, world: World, length: int) -> Window:
                 memory = ids.index(world.tokenizer.token_id("<|memory|>"))
                 window.marks.extend(span_marks(ids, memory + 1, target))
             return window
-
-
-def answer_canvas(
-    rng: random.Random, world: World, ids: list[int], target: list[int], room: int
-) -> Window:
-    """The canvas fills the room; of the answer, nothing, a head or some tokens are shown.
-
-    What a text goes on with can be learned; what stands three masks further can only be guessed, so
-    a masked token counts in full where its left neighbour is shown.
-    """
-    wanted = target + [world.eos_id] * (room - len(target))
-    form = rng.random()
-    if form < 0.35:
-        shown = set[int]()
-    elif form < 0.7:
-        shown = set(range(rng.randrange(len(target) + 1)))
-    else:
-        shown = {j for j in range(len(target)) if rng.random() < 0.5}
-    tail: list[int] = []
-    targets: list[tuple[int, int, float]] = []
-    for j, token in enumerate(wanted):
-        if j in shown:
-            tail.append(token)
-            continue
-        tail.append(world.mask_id)
-        follows = j == 0 or j - 1 in shown
-        weight = 0.01 if j > len(target) else 1.0 if follows else 0.15
-        targets.append((len(ids) + j, token, weight))
-    return Window(ids + tail, targets)

@@ -23,22 +23,16 @@ from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
 from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.stories import story_answer, story_read
-from foldctx_pipelines.training.tasks import (
-    UNANSWERING,
-    Window,
-    add_cloze,
-    answer_window,
-    read_window,
-    write_window,
-)
+from foldctx_pipelines.training.tasks import add_cloze, answer_window, read_window, write_window
+from foldctx_pipelines.training.windows import UNANSWERING, Window
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A part of the curriculum: `steps` batches of `rows` windows of `length` tokens each.
 
-    A share `long_share` of the batches has windows of `long` tokens instead, and as many fewer. A
-    share `story_share` of the windows is of tales, whose lines only mean something together.
+    A share `long_share` of the batches has windows of `long` tokens instead, and as many fewer; the
+    same with `answer_long` and `answer_long_share` for answering windows. A share `story_share` of the windows is of tales, whose lines only mean something together.
     """
 
     steps: int
@@ -49,6 +43,8 @@ class Stage:
     answer_rows: int = 12
     long: int = 480
     long_share: float = 0.0
+    answer_long: int = 288
+    answer_long_share: float = 0.0
     story_share: float = 0.0
 
 
@@ -62,7 +58,7 @@ class Plan:
     decay: int = 400
     weight_decay: float = 0.01
     seed: int = 0
-    targets: int = 32
+    targets: int = 40
     probe_weight: float = 0.5
 
     @property
@@ -114,6 +110,9 @@ def make_batches(world: World, plan: Plan, step: int) -> tuple[Batch, Batch]:
     length, rows = stage.length, stage.rows
     if rng.random() < stage.long_share:
         length, rows = stage.long, max(1, stage.rows * stage.length // stage.long)
+    asked, answer_rows = stage.answer_length, stage.answer_rows
+    if rng.random() < stage.answer_long_share:
+        asked, answer_rows = stage.answer_long, max(1, answer_rows * asked // stage.answer_long)
     reads = []
     for _ in range(rows):
         if rng.random() < stage.story_share:
@@ -126,10 +125,10 @@ def make_batches(world: World, plan: Plan, step: int) -> tuple[Batch, Batch]:
         window = read_window(rng, world, length, count)
         reads.append(add_cloze(rng, world, window, plan.targets) if rng.random() < 0.35 else window)
     answers = [
-        story_answer(rng, world, stage.answer_length)
+        story_answer(rng, world, asked)
         if rng.random() < stage.story_share
-        else answer_window(rng, world, stage.answer_length)
-        for _ in range(stage.answer_rows)
+        else answer_window(rng, world, asked)
+        for _ in range(answer_rows)
     ]
     return stack(reads, plan.targets), stack(answers, plan.targets)
 
@@ -170,11 +169,12 @@ def batch_losses(
     handle = norm.register_forward_pre_hook(lambda _, args: middle.append(args[0]))
     hidden, _ = hidden_states(model, feeds)
     handle.remove()
+    used = weights.flatten() > 0  # the head is wide: places that only fill the shape skip it
     losses = functional.cross_entropy(
-        model.head(hidden).float(), wanted.flatten(), reduction="none"
+        model.head(hidden[used]).float(), wanted.flatten()[used], reduction="none"
     )
     probed = probes.loss(kind, middle[0][places], classes)
-    return (losses * weights.flatten()).sum() / weights.sum(), probed
+    return (losses * weights.flatten()[used]).sum() / weights.sum(), probed
 
 
 _made: tuple[World, Plan] | None = None  # in a worker process: what it makes batches of
