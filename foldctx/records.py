@@ -23,6 +23,7 @@ VERIFY_SCHEMA = "foldctx.verify/1"
 DECODE_SCHEMA = "foldctx.bench.decode/1"
 READ_SCHEMA = "foldctx.bench.read/1"
 FIDELITY_SCHEMA = "foldctx.bench.fidelity/1"
+PRECISION_SCHEMA = "foldctx.bench.precision/1"
 
 # What may differ between two runs that gave the same result.
 _UNEQUAL_USAGE = ("seconds", "peak_memory")
@@ -35,12 +36,15 @@ class ModelStamp:
     """Which weights answered. `weights_sha256` is 64 hexadecimal digits, or None if not hashed.
 
     `rope_scale` is what the rotary base was multiplied by to raise the window: 1 as trained.
+    `dtype` is the type computed in, `quantize` the form that the layers' weights were brought to.
     """
 
     name: str
     revision: str | None = None
     weights_sha256: str | None = None
     rope_scale: int = 1
+    dtype: str | None = None
+    quantize: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +243,7 @@ def validate(record: Mapping[str, Any]) -> None:
         DECODE_SCHEMA: ("bench", "decode"),
         READ_SCHEMA: ("bench", "read"),
         FIDELITY_SCHEMA: ("bench", "fidelity"),
+        PRECISION_SCHEMA: ("bench", "precision"),
     }
     name = record.get("schema")
     if name not in definitions:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foldctx.errors import UsageError
+from foldctx_cli.model_options import ModelOptions
 from foldctx_cli.options import (
     OUTPUT,
     DecodingOptions,
-    ModelOptions,
     OutputOptions,
     ReadingOptions,
     TraceOptions,

@@ -9,15 +9,8 @@ from typer.core import TyperGroup
 
 from foldctx.errors import UsageError
 from foldctx_cli.answer import check_questions
-from foldctx_cli.options import (
-    MODEL,
-    OUTPUT,
-    DecodingOptions,
-    ModelOptions,
-    OutputOptions,
-    ReadingOptions,
-    with_options,
-)
+from foldctx_cli.model_options import MODEL, ModelOptions
+from foldctx_cli.options import OUTPUT, DecodingOptions, OutputOptions, ReadingOptions, with_options
 
 if TYPE_CHECKING:
     from foldctx_pipelines.batch.reader import ReaderSpec
@@ -113,7 +106,16 @@ class EngineOptions:
 
     def placed(self, spec: "ReaderSpec") -> "ReaderSpec":
         """Ray hides the GPUs from workers that have not asked for one, so there "auto" is the CPU."""
-        return replace(spec, device="cpu") if self._on_ray and spec.device == "auto" else spec
+        if not self._on_ray:
+            return spec
+        if spec.placement.device_map is not None:
+            raise UsageError(
+                "--device-map spreads one model over this machine, and --engine ray gives each "
+                "worker one of its own; give --device"
+            )
+        if spec.device != "auto":
+            return spec
+        return replace(spec, placement=replace(spec.placement, device="cpu"))
 
     def work(self, spec: "ReaderSpec", checkpoint: Any) -> "Work":
         """The work of the engine. Raises UsageError when it is not installed."""
@@ -185,8 +187,7 @@ def run_batch(
         spec = ReaderSpec(
             config,
             model.model,
-            model.device,
-            model.dtype,
+            model.placement(),
             model.revision,
             decoding.preset,
             overrides,

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from foldctx_cli.bench_options import Block, ReportOptions, option, shown, write_report
-from foldctx_cli.options import DECODING, OUTPUT, ModelOptions, OutputOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DECODING, OUTPUT, OutputOptions, with_options
 from foldctx_pipelines.bench.named import parse_name, split_names
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foldctx_cli.options import DECODING, MODEL, OUTPUT
+from foldctx_cli.model_options import MODEL
+from foldctx_cli.options import DECODING, OUTPUT
 from foldctx_pipelines.bench.shapes import SHAPES, Where
 
 if TYPE_CHECKING:

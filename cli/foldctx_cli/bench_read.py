@@ -14,7 +14,8 @@ from foldctx_cli.bench_options import (
     shown,
     write_report,
 )
-from foldctx_cli.options import DECODING, MODEL, READING, OutputOptions, with_options
+from foldctx_cli.model_options import MODEL
+from foldctx_cli.options import DECODING, READING, OutputOptions, with_options
 from foldctx_pipelines.bench.named import parse_name, split_names
 from foldctx_pipelines.bench.shapes import shape_dims
 

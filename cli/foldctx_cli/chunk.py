@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foldctx_cli.answer import SOURCE
-from foldctx_cli.options import ModelName, OutputOptions, Revision, with_options
+from foldctx_cli.model_options import ModelName, Revision
+from foldctx_cli.options import OutputOptions, with_options
 
 if TYPE_CHECKING:
     from foldctx.models.tokenizer import Tokenizer

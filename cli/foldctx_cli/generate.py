@@ -7,14 +7,8 @@ import typer
 
 from foldctx.decoding.tasks import TASKS, Task, task
 from foldctx.errors import UsageError
-from foldctx_cli.options import (
-    DECODING,
-    DecodingOptions,
-    ModelOptions,
-    OutputOptions,
-    TraceOptions,
-    with_options,
-)
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DECODING, DecodingOptions, OutputOptions, TraceOptions, with_options
 
 if TYPE_CHECKING:
     from foldctx_pipelines.prompts import Prompt

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foldctx_cli import verify
-from foldctx_cli.options import OutputOptions, Revision, RopeScaleTo, with_options
+from foldctx_cli.model_options import Revision, RopeScaleTo
+from foldctx_cli.options import OutputOptions, with_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -20,87 +20,20 @@ from foldctx.folding.config import STRATEGIES, FoldConfig, NoteKind, QuestionPol
 
 if TYPE_CHECKING:
     from foldctx.decoding import Decoder
-    from foldctx.models.checkpoint import Checkpoint
     from foldctx.models.info import ModelInfo
-    from foldctx.models.load import Model
 
 READING = "Reading"
 DECODING = "Decoding"
 OUTPUT = "Output"
-MODEL = "Model"
 TRACE_LEVELS = ("windows", "steps")
 
 _DEFAULTS = FoldConfig()
 _WORDS = {"true": True, "false": False, "none": None}
 _LARGEST_SEED = 2**32 - 1
 
-ModelName = Annotated[
-    str,
-    typer.Option(
-        "--model", "-m", help="embedded, a folder, or owner/name on the hub.", rich_help_panel=MODEL
-    ),
-]
-Revision = Annotated[
-    str | None,
-    typer.Option(help="Commit, tag or branch of a hub model.", rich_help_panel=MODEL),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=MODEL)]
-Dtype = Annotated[
-    str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MODEL)
-]
-RopeScaleTo = Annotated[
-    int | None,
-    typer.Option(
-        help="Raise the window to so many tokens by a larger rotary base (LLaDA).",
-        rich_help_panel=MODEL,
-    ),
-]
-
 
 def _option(panel: str, *names: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointOptions:
-    """Which model, where none of its weights is needed."""
-
-    model: ModelName = "embedded"
-    revision: Revision = None
-    rope_scale_to: RopeScaleTo = None
-
-    def read(self, window: int | None = None) -> "Checkpoint":
-        """The checked checkpoint."""
-        from foldctx.models.checkpoint import read_checkpoint
-
-        return read_checkpoint(
-            self.model, revision=self.revision, window=window, rope_scale_to=self.rope_scale_to
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """Which model, and where it runs."""
-
-    model: ModelName = "embedded"
-    device: Device = "auto"
-    dtype: Dtype = "auto"
-    revision: Revision = None
-    rope_scale_to: RopeScaleTo = None
-
-    def load(self, window: int | None = None) -> "Model":
-        """Load the model; what is wrong with the options is told before torch is imported."""
-        from foldctx.models.load import load_model
-
-        return load_model(
-            self.model,
-            device=self.device,
-            dtype=self.dtype,
-            revision=self.revision,
-            window=window,
-            rope_scale_to=self.rope_scale_to,
-            packed=True,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,8 @@ import typer
 
 from foldctx.errors import UsageError
 from foldctx_cli.answer import SOURCE, Questions, check_questions
-from foldctx_cli.options import (
-    CheckpointOptions,
-    DecodingOptions,
-    OutputOptions,
-    ReadingOptions,
-    with_options,
-)
+from foldctx_cli.model_options import CheckpointOptions
+from foldctx_cli.options import DecodingOptions, OutputOptions, ReadingOptions, with_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,20 +2,13 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from foldctx_cli.options import (
-    DecodingOptions,
-    Device,
-    Dtype,
-    ModelOptions,
-    OutputOptions,
-    Revision,
-    RopeScaleTo,
-    with_options,
-)
+from foldctx_cli.model_options import ModelOptions, Revision, RopeScaleTo, WhereOptions
+from foldctx_cli.options import DecodingOptions, OutputOptions, with_options
 
 _STYLES = {"passed": "green", "failed": "red", "information": "dim"}
 
@@ -25,8 +18,7 @@ def verify_model(
     name: Annotated[str, typer.Argument(help="embedded, a folder, or owner/name.")],
     decoding: DecodingOptions,
     output: OutputOptions,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    where: WhereOptions,
     revision: Revision = None,
     rope_scale_to: RopeScaleTo = None,
 ) -> None:
@@ -40,7 +32,10 @@ def verify_model(
 
     check_target(output.output, "--output", [])
     began = time.monotonic()
-    loaded = ModelOptions(name, device, dtype, revision, rope_scale_to).load()
+    model = ModelOptions(
+        **asdict(where), model=name, revision=revision, rope_scale_to=rope_scale_to
+    )
+    loaded = model.load()
 
     from foldctx_pipelines.verify import COUNT, verify, verify_record
 

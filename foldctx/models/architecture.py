@@ -89,5 +89,5 @@ class Transformer(Network):
     def head(self, x: Tensor) -> Tensor:
         """See `Network`."""
         if self.dims.tied:
-            return functional.linear(x, self.wte.weight)
+            return functional.linear(x.to(self.wte.weight.device), self.wte.weight)
         return cast(Tensor, self.ff_out(x))

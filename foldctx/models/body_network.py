@@ -47,5 +47,5 @@ class BodyNetwork(Network):
     def head(self, x: Tensor) -> Tensor:
         """See `Network`."""
         if self.dims.tied:
-            return functional.linear(x, self.embedding.weight)
+            return functional.linear(x.to(self.embedding.weight.device), self.embedding.weight)
         return cast(Tensor, self.lm_head(x))

@@ -1,6 +1,6 @@
 """Stored tensors into modules, one at a time, so that a model is never in memory twice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -36,8 +36,8 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return chosen
 
 
-def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Network:
-    """The checkpoint's network on a device, for inference.
+def outline(checkpoint: Checkpoint) -> Network:
+    """The network without its weights (on the meta device), held against the stored tensors.
 
     Raises ModelError naming the first tensors that are missing, unexpected, of another shape or of
     a type that is not a float of 16 bits or more.
@@ -47,22 +47,70 @@ def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> N
     prefix, stored = checkpoint.family.weight_prefix, checkpoint.weights.tensors
     expected = {prefix + name: tuple(p.shape) for name, p in model.state_dict().items()}
     _check(checkpoint, expected, stored)
-    for name, tensor in _tensors(checkpoint):
-        kind = torch.promote_types(dtype, torch.float32) if name.endswith(model.precise) else dtype
-        place(model, name.removeprefix(prefix), tensor.to(device=device, dtype=kind))
     return model.eval()
 
 
-def place(model: Network, name: str, tensor: Tensor) -> None:
-    """Make a stored tensor a parameter, or a part of one where a module keeps several as one."""
+def fill(
+    model: Network,
+    checkpoint: Checkpoint,
+    device_of: Callable[[str], torch.device | None],
+    dtype: torch.dtype,
+    placed: Callable[[nn.Module], None] = lambda module: None,
+) -> None:
+    """Give each tensor its place on its device, one at a time; None leaves it out.
+
+    On the meta device a tensor keeps its shape and type and has no storage. A tensor that has the
+    device and type already stays a view of the mapped file. `placed` is called with the module that
+    has got one. Raises ModelError for a file that cannot be read.
+    """
+    prefix = checkpoint.family.weight_prefix
+    for stored, tensor in stored_tensors(checkpoint):
+        name = stored.removeprefix(prefix)
+        device = device_of(name)
+        if device is not None:
+            kind = kept_type(model, name, dtype)
+            placed(place(model, name, tensor.to(device=device, dtype=kind)))
+
+
+def stored_tensors(checkpoint: Checkpoint, start: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Views of the mapped files: the tensors whose stored names begin with `start`.
+
+    Each has a mapping of its own, which goes with it: what was read of a file for a tensor that is
+    not kept (another type, another layout) would stay in memory as long as any view of the file.
+    Raises ModelError for a file that cannot be read.
+    """
+    for name, stored in checkpoint.weights.tensors.items():
+        if not name.startswith(start):
+            continue
+        try:
+            with safe_open(stored.file, framework="pt") as handle:
+                tensor = handle.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"{stored.file}: cannot be read ({error}); download it again"
+            ) from None
+        yield name, tensor
+
+
+def kept_type(model: Network, name: str, dtype: torch.dtype) -> torch.dtype:
+    """The type of a parameter in a network that computes in `dtype`."""
+    return torch.promote_types(dtype, torch.float32) if name.endswith(model.precise) else dtype
+
+
+def place(model: Network, name: str, tensor: Tensor) -> nn.Module:
+    """Make a stored tensor a parameter, or a part of one where a module keeps several as one.
+
+    Returns the module that has it now.
+    """
     module: nn.Module = model
     parts = name.split(".")
     for depth, part in enumerate(parts[:-1]):
         if isinstance(module, Stack):
             module.put(".".join(parts[depth:]), tensor)
-            return
+            return module
         module = module.get_submodule(part)
     setattr(module, parts[-1], nn.Parameter(tensor, requires_grad=False))
+    return module
 
 
 class _NoInitialisation(TorchFunctionMode):
@@ -112,13 +160,3 @@ def _check(
             f"{checkpoint.folder}: the weights do not fit config.json and the "
             f"{checkpoint.family.name} architecture; {'; '.join(told)}"
         )
-
-
-def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:
-    for file in checkpoint.weights.files:
-        try:
-            with safe_open(file, framework="pt") as handle:
-                for name in handle.keys():  # noqa: SIM118  (the handle is no mapping)
-                    yield name, handle.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{file}: cannot be read ({error}); download it again") from None

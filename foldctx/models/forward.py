@@ -5,7 +5,7 @@ of rows of equal shape. Positions are data: nothing here counts tokens to find o
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -39,6 +39,15 @@ class Feed:
 
     def __len__(self) -> int:
         return self.tokens.numel()
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Feed":
+        """The same feed on a device, its cache as it is; a layer on another device gets it so."""
+        moved = {
+            name: value.to(device, non_blocking=non_blocking)
+            for name in ("tokens", "positions", "logit_rows", "key_bias", "blocks")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, **moved)
 
 
 def rotary_tables(positions: Tensor, width: int, theta: float, dtype: torch.dtype) -> Tensor:
@@ -232,7 +241,7 @@ def hidden_states(
     last = len(model.layers) - 1
     for number, layer in enumerate(model.layers):
         # Nothing reads the other rows after the last layer.
-        x = _layer(layer, number, feeds, x, tables, narrow if number == last else every)
+        x = layer(_layer, number, feeds, x, tables, narrow if number == last else every)
     left = [None if cut is not None else rows for rows, cut in zip(asked, narrow, strict=True)]
     rows = _Rows(_Rows(counts, narrow).counts, left).of(x)
     return model.final_norm(rows), _Rows(counts, asked).of(

@@ -3,26 +3,22 @@
 Importing this module does not import torch: bad input is refused before that second is spent.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from foldctx.errors import UsageError
 from foldctx.models.checkpoint import Checkpoint, read_checkpoint
 from foldctx.models.info import ModelInfo
+from foldctx.models.placement import Placement, PlacementOptions
 from foldctx.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from foldctx.models.forward import Feed
     from foldctx.models.network import Network
-
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +27,7 @@ class Model:
 
     `prompts_source` is its template file, `calibration` what its folder's foldctx.json says (empty
     without one): `skip_threshold`, `abstain_threshold`, `memory_tokens` and whatever else is there.
+    `spread` names what holds the weights where that is not `device` alone.
     """
 
     info: ModelInfo
@@ -40,6 +37,8 @@ class Model:
     calibration: Mapping[str, Any]
     device: "torch.device"
     dtype: "torch.dtype"
+    quantize: str | None = None
+    spread: tuple[str, ...] = ()
 
     def predict(self, feeds: "Sequence[Feed]") -> "list[Tensor]":
         """Logits (m, V) of each feed's m wanted rows, on the model's device. Feeds may be anywhere."""
@@ -47,72 +46,90 @@ class Model:
         from foldctx.models.shift import aligned
 
         asked = map(aligned, feeds) if self.info.logit_shift else feeds
-        return forward(self.transformer, [self._here(feed) for feed in asked])
-
-    def _here(self, feed: "Feed") -> "Feed":
-        moved = {
-            item.name: value.to(self.device)
-            for item in fields(feed)
-            if (value := getattr(feed, item.name)) is not None and item.name != "cache"
-        }
-        return replace(feed, **moved)
+        found = forward(self.transformer, [feed.to(self.device) for feed in asked])
+        return [logits.to(self.device) for logits in found]
 
 
 def load_model(
     name: str | Path,
     *,
-    device: str = "auto",
-    dtype: str = "auto",
     revision: str | None = None,
     window: int | None = None,
     rope_scale_to: int | None = None,
     packed: bool = False,
+    **where: Unpack[PlacementOptions],
 ) -> Model:
     """Load "embedded", a model folder or a hub model `owner/name`.
 
-    `device` is "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; the whole model goes to
-    one device. `dtype` is the type computed in, whatever the files hold: "auto" is float32 on the
-    CPU and bfloat16 on CUDA. `revision` is a hub commit, tag or branch; `window` lowers the window
-    and `rope_scale_to` raises it by a larger rotary base. `packed` lays float32 weights on the CPU
-    out for speed; such a network serves for inference alone, and rounds differently.
+    `revision` is a hub commit, tag or branch; `window` lowers the window and `rope_scale_to` raises
+    it by a larger rotary base. `packed` lays float32 weights on the CPU out for speed (see
+    `packing.pack`); such a network serves for inference alone, and rounds differently. `where` are
+    the fields of `Placement`: `device`, `dtype`, `quantize`, `device_map`, `max_memory`,
+    `offload_folder`.
     Raises UsageError for an argument that cannot be used and ModelError for a model that cannot.
     """
-    check_placement(device, dtype)
-    return load_checkpoint(
-        read_checkpoint(name, revision=revision, window=window, rope_scale_to=rope_scale_to),
-        device=device,
-        dtype=dtype,
-        packed=packed,
+    placement = Placement(**where)
+    checkpoint = read_checkpoint(
+        name, revision=revision, window=window, rope_scale_to=rope_scale_to
     )
-
-
-def check_placement(device: str, dtype: str) -> None:
-    """Refuse a name that is no device or no type; UsageError lists what there is."""
-    if _DEVICE.fullmatch(device) is None:
-        raise UsageError(f"device={device!r}: choose from auto, cpu, cuda, cuda:N")
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype={dtype!r}: choose from {', '.join(DTYPES)}")
+    return load_checkpoint(checkpoint, packed=packed, placement=placement)
 
 
 def load_checkpoint(
-    checkpoint: Checkpoint, *, device: str = "auto", dtype: str = "auto", packed: bool = False
+    checkpoint: Checkpoint,
+    *,
+    packed: bool = False,
+    placement: Placement | None = None,
+    **where: Unpack[PlacementOptions],
 ) -> Model:
-    """Load the tensors of a checkpoint; the options are those of `load_model`."""
-    from foldctx.models.build import build, choose_device, choose_dtype
+    """Load the tensors of a checkpoint; the options are those of `load_model`.
 
-    where = choose_device(device)
-    kind = choose_dtype(dtype, where)
-    network = build(checkpoint, where, kind)
-    if packed:
-        from foldctx.models.packing import pack
+    A `placement` may be given in place of its fields.
+    """
+    from foldctx.models.build import outline
 
-        pack(network)
+    chosen, network = placement or Placement(**where), outline(checkpoint)
+    if chosen.device_map is None:
+        device, dtype = _fill(network, checkpoint, chosen, packed=packed)
+        holders: tuple[str, ...] = ()
+    else:
+        from foldctx.models.spread import spread
+
+        device, dtype, holders = spread(network, checkpoint, chosen)
     return Model(
         info=checkpoint.info,
         transformer=network,
         tokenizer=checkpoint.tokenizer,
         prompts_source=checkpoint.prompts_source,
         calibration=checkpoint.calibration,
-        device=where,
-        dtype=kind,
+        device=device,
+        dtype=dtype,
+        quantize=chosen.quantize,
+        spread=holders,
     )
+
+
+def _fill(
+    network: "Network", checkpoint: Checkpoint, placement: Placement, *, packed: bool
+) -> "tuple[torch.device, torch.dtype]":
+    """All weights on one device; it, and the type computed in."""
+    from foldctx.models.build import choose_device, choose_dtype, fill
+
+    device = choose_device(placement.device)
+    dtype = choose_dtype(placement.dtype, device)
+    changes: list[Callable[[nn.Module], None]] = []
+    if placement.quantize is not None:
+        from foldctx.models.quantize import Quantizer
+
+        changes.append(Quantizer(network))
+    if packed:
+        from foldctx.models.packing import Packer
+
+        changes.append(Packer(network))
+
+    def placed(module: "nn.Module") -> None:
+        for change in changes:
+            change(module)
+
+    fill(network, checkpoint, lambda name: device, dtype, placed)
+    return device, dtype

@@ -5,7 +5,8 @@ at which positions, and what attends to what is the walk's affair (`foldctx.mode
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,15 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 
 
 class Layer(nn.Module):
-    """One layer. Queries and keys come out normalised where the family does so, and not rotated."""
+    """One layer. Queries and keys come out normalised where the family does so, and not rotated.
+
+    Calling a layer takes the walk's step through it, so that what hangs on modules (weights brought
+    from elsewhere for the time of a call, tensors sent to their device) serves for whole layers.
+    """
+
+    def forward(self, step: Callable[..., Tensor], *given: Any) -> Tensor:
+        """The result of `step`, which gets this layer and what is `given`."""
+        return step(self, *given)
 
     @abstractmethod
     def before_attention(self, x: Tensor) -> Tensor:

@@ -48,20 +48,36 @@ def can_pack() -> bool:
     return built and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
-def pack(network: Network) -> None:
-    """Replace the linear layers that compute in float32 on the CPU, one at a time.
+class Packer:
+    """Replaces linear layers that compute in float32 on the CPU as soon as they have their weight.
 
-    Those that the network reads in parts stay as they are, and so does everything where torch
-    cannot pack.
+    One at a time, so that a network is not in memory twice. Those that the network reads in parts
+    stay as they are, and so does everything where torch cannot pack.
     """
-    if not can_pack():
-        return
+
+    def __init__(self, network: Network) -> None:
+        self._left = {
+            id(child): (module, name)
+            for module in network.modules()
+            for name, child in module.named_children()
+            if type(child) is nn.Linear and name not in network.read_in_parts and can_pack()
+        }
+
+    def __call__(self, module: nn.Module) -> None:
+        """See the class; a module that is not wanted, or has no weight yet, stays as it is."""
+        if id(module) in self._left and isinstance(module, nn.Linear) and _serves(module):
+            parent, name = self._left.pop(id(module))
+            setattr(parent, name, PackedLinear(module))
+
+
+def pack(network: Network) -> None:
+    """Replace the linear layers of a network that has its weights."""
+    packer = Packer(network)
     for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is nn.Linear and name not in network.read_in_parts and _serves(child):
-                setattr(module, name, PackedLinear(child))
+        packer(module)
 
 
 def _serves(layer: nn.Linear) -> bool:
     weight = layer.weight
-    return weight.device.type == "cpu" and weight.dtype == torch.float32
+    plain = type(weight) is nn.Parameter  # a quantised one says that it is float32
+    return plain and weight.device.type == "cpu" and weight.dtype == torch.float32

@@ -1,7 +1,7 @@
 """What all checks of golden vectors need: a recorded checkpoint, its logits and its hidden states."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from foldctx.decoding import Decoded
 from foldctx.errors import UsageError
 from foldctx.models.build import place
 from foldctx.models.families import family_of
-from foldctx.models.forward import Feed, forward, hidden_states
+from foldctx.models.forward import Feed, forward
 from foldctx.models.info import ModelInfo
-from foldctx.models.network import Layer, Network
+from foldctx.models.network import Network
 from foldctx.models.shift import aligned
+from foldctx_pipelines.first_layers import rows_after
 
 # Same kernels in another order: float32 on the tiny models differs by less than 1e-4.
 TOLERANCE = 2e-4
@@ -111,39 +112,10 @@ def distance(
     return None if worst <= tolerance else f"differs by {worst:.2e}, more than {tolerance:.0e}"
 
 
-class _Cut(Network):
-    """The first `depth` layers of a network; the final norm only where all of them are there."""
-
-    def __init__(self, whole: Network, depth: int) -> None:
-        super().__init__()
-        self.whole, self.depth = whole, depth
-        self.dims = replace(whole.dims, layers=max(depth, 1))
-
-    @property
-    def layers(self) -> Sequence[Layer]:
-        """See `Network`."""
-        return self.whole.layers[: self.depth]
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """See `Network`."""
-        return self.whole.embed(tokens)
-
-    def final_norm(self, x: Tensor) -> Tensor:
-        """See `Network`."""
-        return self.whole.final_norm(x) if self.depth == self.whole.dims.layers else x
-
-    def head(self, x: Tensor) -> Tensor:
-        """See `Network`."""
-        return x
-
-
-@torch.inference_mode()
 def hidden(model: Network, feeds: Sequence[Feed], depth: int) -> list[Tensor]:
     """Residual rows after `depth` layers; after the last one they are normalised."""
-    if depth == 0:
-        return [model.embed(feed.tokens) for feed in feeds]
-    rows, _ = hidden_states(_Cut(model, depth), feeds, every_row=True)
-    return list(torch.split(rows, [len(feed) for feed in feeds]))
+    rows = rows_after(model, feeds, depth)
+    return [model.final_norm(x) for x in rows] if depth == model.dims.layers else rows
 
 
 Change = Callable[[str, list[Feed]], list[Feed]]

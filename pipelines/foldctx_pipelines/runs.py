@@ -70,15 +70,25 @@ def peak_memory() -> int | None:
 
 def versions_of(model: Model) -> dict[str, str | float | None]:
     """What a run ran on."""
+    used = ["torch", "safetensors", "tokenizers"]
+    used += ["torchao"] if model.quantize is not None else []
+    used += ["accelerate"] if model.spread else []
     return {
         "foldctx": foldctx.__version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "safetensors", "tokenizers")},
-        "device": str(model.device),
+        **{name: version(name) for name in used},
+        "device": "+".join(model.spread) or str(model.device),
     }
 
 
 def model_stamp(model: Model) -> ModelStamp:
     """Which weights answer."""
     info = model.info
-    return ModelStamp(info.name, info.revision, info.weights_sha256, info.rope_scale)
+    return ModelStamp(
+        info.name,
+        info.revision,
+        info.weights_sha256,
+        info.rope_scale,
+        dtype=str(model.dtype).removeprefix("torch."),
+        quantize=model.quantize,
+    )

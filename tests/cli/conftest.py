@@ -91,7 +91,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "config.json").write_text(json.dumps(config))
     # Units are numbered in plain digits, so that "11" names one; answers are six tokens long.
     template = TEMPLATE.read_text("utf-8").replace("<|s{k}|>", "{k} ")
-    template = template.replace("gen_length = 24", f"gen_length = {len(ONES)}")
+    for asked, given in (
+        ("gen_length = 48", f"gen_length = {len(ONES)}"),
+        ("slots = 4", "slots = 2"),
+    ):
+        assert asked in template
+        template = template.replace(asked, given)
     (folder / "ones.toml").write_text(template, "utf-8")
     calibration = {"template": "ones.toml", "skip_threshold": 0.9, "memory_tokens": 96}
     (folder / "foldctx.json").write_text(json.dumps(calibration))

@@ -61,7 +61,7 @@ class Toy:
             ids["eot_id"],
         )
         self.prompts_source = TEMPLATES / "reader.toml"
-        self.device = "cpu"
+        self.device, self.dtype, self.quantize, self.spread = "cpu", torch.float64, None, ()
         self.prompts = Prompts.from_file(self.prompts_source, self.tokenizer)
 
     def predict(self, feeds: Sequence[Feed]) -> list[Tensor]:

@@ -16,6 +16,7 @@ from foldctx.errors import UsageError, WindowError
 from foldctx.models import llada
 from foldctx.models.forward import Feed, forward
 from foldctx.models.load import Model
+from foldctx.models.placement import Placement
 from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.harness import __main__ as command
 from foldctx_pipelines.harness.arguments import Arguments, Wanted
@@ -128,6 +129,15 @@ def test_what_is_no_argument_is_an_option_of_the_preset() -> None:
     ):
         with pytest.raises(UsageError, match=told):
             Arguments.of(bad)
+
+
+def test_where_the_model_lies_is_an_argument() -> None:
+    given = {"pretrained": "m", "dtype": "bfloat16", "quantize": "int8", "device": "cpu"}
+    assert Arguments.of(given).placement() == Placement("cpu", "bfloat16", "int8")
+    spread = Arguments.of({"device_map": "auto", "device": "cuda:0"})  # the harness's own device
+    assert spread.placement() == Placement(device_map="auto") and not spread.options
+    with pytest.raises(UsageError, match="quantize='int2'"):
+        Arguments.of({"quantize": "int2"}).placement()
 
 
 def test_guidance_and_temperature_reach_the_preset() -> None:

@@ -71,7 +71,14 @@ def test_the_answer_record_has_the_published_fields_in_order():
         "versions",
         "canonical_sha256",
     ]
-    assert list(record["model"]) == ["name", "revision", "weights_sha256", "rope_scale"]
+    assert list(record["model"]) == [
+        "name",
+        "revision",
+        "weights_sha256",
+        "rope_scale",
+        "dtype",
+        "quantize",
+    ]
     assert ",".join(record["usage"]) == (
         "document_tokens,windows,skipped,forwards,tokens_fed,passes,fed_max,position_max,"
         "seconds,peak_memory"

@@ -15,7 +15,8 @@ from foldctx_cli.evals.options import (
     execute,
     make_method,
 )
-from foldctx_cli.options import DecodingOptions, ModelOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DecodingOptions, with_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,6 @@ def run(
     from foldctx_pipelines.benchmarks.running import Benchmark
 
     made_of = {path.name: file_digest(path) for path in (making.book, *files.values())}
-    how = {"task_data": file_digest(babilong.TASKS_FILE), "made_of": made_of, "dtype": model.dtype}
+    how = {"task_data": file_digest(babilong.TASKS_FILE), "made_of": made_of, **model.numbers}
     benchmark = Benchmark("babilong", how)
     execute(benchmark, made, model, checkpoint, method, output)

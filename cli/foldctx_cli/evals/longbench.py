@@ -13,7 +13,8 @@ from foldctx_cli.evals.options import (
     execute,
     make_method,
 )
-from foldctx_cli.options import DecodingOptions, ModelOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DecodingOptions, with_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,6 @@ def run(
     from foldctx_pipelines.benchmarks.sample import file_digest
 
     what = {"protocol": rules.protocol, "examples": rules.examples, "extended": rules.extended}
-    how = {"task_data": file_digest(longbench.TASKS_FILE), "dtype": model.dtype}
+    how = {"task_data": file_digest(longbench.TASKS_FILE), **model.numbers}
     benchmark = Benchmark("longbench", {**what, **how}, longbench.max_length)
     execute(benchmark, samples, model, checkpoint, method, output)

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from foldctx_cli.evals.options import RunFolderOptions, execute
-from foldctx_cli.options import DecodingOptions, ModelOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DecodingOptions, with_options
 
 
 @with_options
@@ -39,5 +40,5 @@ def run(
 
     from foldctx_pipelines.benchmarks.running import Benchmark
 
-    settings = {"tokens_per_word": tokens_per_word, "dtype": model.dtype}
+    settings = {"tokens_per_word": tokens_per_word, **model.numbers}
     execute(Benchmark("longwriter", settings), samples, model, checkpoint, method, output)

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from foldctx.folding.config import QuestionPolicy
-from foldctx_cli.options import (
-    OUTPUT,
-    READING,
-    DecodingOptions,
-    ModelOptions,
-    OutputOptions,
-    ReadingOptions,
-)
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import OUTPUT, READING, DecodingOptions, OutputOptions, ReadingOptions
 
 if TYPE_CHECKING:
     from foldctx.models.checkpoint import Checkpoint

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foldctx.errors import UsageError
-from foldctx_cli.options import OUTPUT, DecodingOptions, ModelOptions, OutputOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import OUTPUT, DecodingOptions, OutputOptions, with_options
 
 if TYPE_CHECKING:
     from foldctx.models.checkpoint import Checkpoint

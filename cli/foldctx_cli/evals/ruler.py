@@ -14,7 +14,8 @@ from foldctx_cli.evals.options import (
     execute,
     make_method,
 )
-from foldctx_cli.options import DecodingOptions, ModelOptions, with_options
+from foldctx_cli.model_options import ModelOptions
+from foldctx_cli.options import DecodingOptions, with_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,6 @@ def run(
 
     files = {"text": making.text, "squad": making.squad, "hotpotqa": making.hotpotqa}
     made_of = {name: file_digest(path) if path else None for name, path in files.items()}
-    how = {"task_data": file_digest(ruler.TASKS_FILE), "made_of": made_of, "dtype": model.dtype}
+    how = {"task_data": file_digest(ruler.TASKS_FILE), "made_of": made_of, **model.numbers}
     benchmark = Benchmark("ruler", how)
     execute(benchmark, samples, model, checkpoint, method, output)

@@ -20,7 +20,8 @@ from foldctx.folding.config import FoldConfig
 from foldctx.models import FAMILIES
 from foldctx.models.build import choose_device, choose_dtype
 from foldctx.models.checkpoint import Checkpoint, read_checkpoint
-from foldctx.models.load import check_placement, load_checkpoint
+from foldctx.models.load import load_checkpoint
+from foldctx.models.placement import Placement
 from foldctx_pipelines.answer import effective_config
 from foldctx_pipelines.batch.documents import DocumentWork
 from foldctx_pipelines.batch.rows import Row
@@ -33,13 +34,17 @@ class ReaderSpec:
 
     config: FoldConfig
     model: str = "embedded"
-    device: str = "auto"
-    dtype: str = "auto"
+    placement: Placement = field(default_factory=Placement)
     revision: str | None = None
     preset: str | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     rope_scale_to: int | None = None
+
+    @property
+    def device(self) -> str:
+        """Where the model computes, by the name that was given."""
+        return self.placement.device
 
     def decoder(self, checkpoint: Checkpoint) -> Decoder:
         """The preset, or that of the model's family, with its changed options."""
@@ -48,7 +53,6 @@ class ReaderSpec:
 
     def checkpoint(self) -> Checkpoint:
         """The model without its tensors. Raises UsageError and ModelError where it cannot serve."""
-        check_placement(self.device, self.dtype)
         return read_checkpoint(
             self.model,
             revision=self.revision,
@@ -70,13 +74,14 @@ class ReaderSpec:
         """
         # Another machine may have the device: here only its kind is asked for.
         device = choose_device("auto") if self.device == "auto" else torch.device(self.device)
-        dtype, decoder = choose_dtype(self.dtype, device), self.decoder(checkpoint)
+        dtype, decoder = choose_dtype(self.placement.dtype, device), self.decoder(checkpoint)
         return {
             "model": {
                 "weights_sha256": checkpoint.info.weights_sha256,
                 "revision": checkpoint.info.revision,
                 "rope_scale_to": self.rope_scale_to,
                 "dtype": str(dtype).removeprefix("torch."),
+                "quantize": self.placement.quantize,
             },
             "tokenizer": checkpoint.tokenizer.sha256,
             "prompts": sha256(checkpoint.prompts_source.read_bytes()).hexdigest(),
@@ -91,7 +96,7 @@ class ReaderSpec:
     def load(self, checkpoint: Checkpoint | None = None) -> DocumentWork:
         """The work itself, with the model loaded."""
         found = checkpoint or self.checkpoint()
-        model = load_checkpoint(found, device=self.device, dtype=self.dtype, packed=True)
+        model = load_checkpoint(found, packed=True, placement=self.placement)
         return DocumentWork(model, self.config, self.decoder(found), self.seed)
 
     def local(self, checkpoint: Checkpoint) -> Work:

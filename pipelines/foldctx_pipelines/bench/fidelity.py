@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foldctx.api import calibration_of
-from foldctx.decoding import Decoded, Decoder, Quota, Request, Usage, decode
+from foldctx.decoding import Decoded, Decoder, Predictor, Quota, Request, Usage, decode
 from foldctx.errors import UsageError
 from foldctx.folding.config import Calibration
 from foldctx.folding.prompts import Prompts
@@ -73,8 +73,9 @@ class Row:
 
 
 def run_cases(
-    model: Model,
+    model: Predictor,
     prompts: Prompts,
+    measured: Calibration,
     decoders: Mapping[str, Decoder],
     cases: Sequence[Case],
     *,
@@ -84,12 +85,13 @@ def run_cases(
 ) -> Iterator[Row]:
     """Decode every case by every decoder, but for those (decoder, case) that are `done`.
 
+    `measured` says how the model's answers are written.
+
     The distributions of the first `compared` cases are compared with whole forwards.
     """
     longest = max((c.request.prompt_length + c.request.gen_length for c in cases), default=0)
     if longest > model.info.window:
         raise UsageError(f"a case of {longest} tokens does not fit in {model.info.window}")
-    measured = calibration_of(model.calibration)
     ready, listened = set(done), {case.id for case in cases[:compared]}
     for name, decoder in decoders.items():
         left = [case for case in cases if (name, case.id) not in ready]
@@ -122,7 +124,7 @@ def _requests(cases: Sequence[Case]) -> list[Request]:
 
 
 def _plain(
-    model: Model, requests: Sequence[Request], decoder: Decoder, rows: int
+    model: Predictor, requests: Sequence[Request], decoder: Decoder, rows: int
 ) -> Iterator[tuple[Decoded, Divergence]]:
     for event in decode(model, requests, decoder, max_rows=rows):
         if isinstance(event, Decoded):
@@ -163,7 +165,7 @@ def _summary(model: Model, name: str, pairs: Sequence[tuple[Row, Row]]) -> dict[
     usage = sum((row.usage for row in own), start=Usage())
     right, base = [row.right for row in own], [row.right for _, row in pairs]
     difference = paired_difference(right, base)
-    same = [a == b for pair in pairs for a, b in _compared_tokens(*pair)]
+    same = [a == b for pair in pairs for a, b in compared_tokens(*pair)]
     kl_rows, count = sum(row.kl_rows for row in own), len(own)
     return {
         "schema": FIDELITY_SCHEMA,
@@ -190,7 +192,7 @@ def _share(flags: Sequence[bool]) -> float | None:
     return sum(flags) / len(flags) if flags else None
 
 
-def _compared_tokens(own: Row, base: Row) -> Iterator[tuple[int, int]]:
+def compared_tokens(own: Row, base: Row) -> Iterator[tuple[int, int]]:
     """Tokens up to the end token of the baseline's text: what follows it says nothing."""
     return zip(own.tokens[: base.text_length + 1], base.tokens[: base.text_length + 1], strict=True)
 
@@ -228,6 +230,7 @@ def compare_presets(
         "seed": seed,
         "blocks": sorted({decoder.block_length for decoder in decoders.values()}),
     }
+    measured = calibration_of(model.calibration)
     with nullcontext() if folder is None else RunFolder(folder, settings) as run:
         found = [Row.of(form) for form in run.rows()] if run else []
         ids = {case.id for case in made}
@@ -235,7 +238,7 @@ def compare_presets(
         done = {(row.decoder, row.case) for row in found}
         yield from (row.decoder for row in found)
         for row in run_cases(
-            model, prompts, decoders, made, done=done, compared=compared, rows=rows
+            model, prompts, measured, decoders, made, done=done, compared=compared, rows=rows
         ):
             if run:
                 run.add(row.to_dict())

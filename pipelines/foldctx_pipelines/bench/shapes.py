@@ -9,6 +9,7 @@ from foldctx.models.dims import Dims
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from foldctx.models.load import Model
     from foldctx.models.network import Network
@@ -93,8 +94,15 @@ def _network(dims: Dims, device: "torch.device", dtype: "torch.dtype", seed: int
         network = Transformer(dims)
     generator = torch.Generator(device).manual_seed(seed)
     for weight_name, weight in list(network.named_parameters()):
-        tensor = torch.ones(weight.shape, dtype=dtype, device=device)
-        if tensor.ndim > 1:
-            tensor.normal_(0, weight.shape[1] ** -0.5, generator=generator)
-        place(network, weight_name, tensor)
+        place(network, weight_name, random_tensor(tuple(weight.shape), dtype, generator))
     return network.eval()
+
+
+def random_tensor(
+    shape: tuple[int, ...], dtype: "torch.dtype", generator: "torch.Generator"
+) -> "Tensor":
+    """A weight that keeps its input's scale, on the generator's device; norms are ones."""
+    import torch
+
+    tensor = torch.ones(shape, dtype=dtype, device=generator.device)
+    return tensor.normal_(0, shape[1] ** -0.5, generator=generator) if len(shape) > 1 else tensor

@@ -29,6 +29,11 @@ def _memory(record: Record) -> str:
     return "" if peak is None else f"{peak / _MIB:,.0f}"
 
 
+def _right_answers(record: Record) -> str:
+    right = record["right_answers"]
+    return "" if right is None else f"{right} of {record['known_answers']}"
+
+
 def _points(record: Record) -> str:
     low, high = record["interval"]
     return f"{100 * record['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
@@ -68,6 +73,19 @@ FIDELITY = (
     Column("forwards", lambda r: f"{r['forwards']:.2f}"),
     Column("tokens fed", lambda r: f"{r['tokens_fed']:,.0f}"),
     Column("GFLOPs", lambda r: f"{r['flops'] / 1e9:.2f}"),
+)
+
+PRECISION = (
+    Column("form", lambda r: r["form"]),
+    Column("weights, MiB", lambda r: f"{r['weight_bytes'] / _MIB:,.1f}"),
+    Column("same tokens %", lambda r: f"{100 * r['agreement']:.1f}"),
+    Column("same first %", lambda r: "" if r["top"] is None else f"{100 * r['top']:.1f}"),
+    Column("KL, nats", lambda r: "" if r["kl"] is None else f"{r['kl']:.2g}"),
+    Column("right %", lambda r: f"{100 * r['accuracy']:.1f}"),
+    Column("less float32's, points [95 %]", _points),
+    Column("same answers", lambda r: f"{r['same_answers']} of {r['questions']}"),
+    Column("right answers", _right_answers),
+    Column("CPU seconds", lambda r: f"{r['cpu_seconds']:.3g}"),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 from foldctx.decoding.presets import DEFAULT_PRESET, check_preset, preset_options
 from foldctx.decoding.tasks import TASKS, task
 from foldctx.errors import UsageError
+from foldctx.models.placement import Placement
 
 # The names by which tasks ask for a length, the first one wins (as the harness has it).
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
@@ -56,6 +57,8 @@ class Arguments:
     max_batch_size: int | None = None
     device: str = "auto"
     dtype: str = "auto"
+    quantize: str | None = None
+    device_map: str | None = None
     revision: str | None = None
     window: int | None = None
     rope_scale_to: int | None = None
@@ -79,6 +82,10 @@ class Arguments:
         known = {item.name for item in fields(cls)} - {"options"}
         own = {key: value for key, value in said.items() if key in known}
         return cls(**own, options={key: value for key, value in said.items() if key not in known})
+
+    def placement(self) -> Placement:
+        """Where the model lies, in which form. Raises UsageError for what cannot be used."""
+        return Placement(self.device, self.dtype, self.quantize, self.device_map)
 
     def named(self, preset: str) -> Self:
         """With this preset where none was asked for."""

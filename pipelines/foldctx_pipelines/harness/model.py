@@ -22,8 +22,9 @@ from foldctx.decoding.likelihood import (
 )
 from foldctx.decoding.tasks import TASKS
 from foldctx.errors import UsageError
+from foldctx.models.checkpoint import read_checkpoint
 from foldctx.models.families import FAMILIES
-from foldctx.models.load import load_model
+from foldctx.models.load import load_checkpoint
 from foldctx_pipelines.harness.arguments import Arguments, Wanted
 from foldctx_pipelines.harness.texts import Texts
 from foldctx_pipelines.runs import model_stamp
@@ -45,14 +46,10 @@ class FoldctxLM(LM):
         a = Arguments.of(given)
         self._how = MonteCarlo(a.mc_num, min(a.mc_batch, a.mc_num), a.cfg_scale)
         self._generated: dict[str, dict[str, Any]] = {}
-        self.model = load_model(
-            a.pretrained,
-            device=a.device,
-            dtype=a.dtype,
-            revision=a.revision,
-            window=a.window,
-            rope_scale_to=a.rope_scale_to,
+        checkpoint = read_checkpoint(
+            a.pretrained, revision=a.revision, window=a.window, rope_scale_to=a.rope_scale_to
         )
+        self.model = load_checkpoint(checkpoint, placement=a.placement())
         info = self.model.info
         self.arguments = a.named(FAMILIES[info.family].preset)
         self._decoder()

@@ -1,0 +1,91 @@
+"""foldctx bench precision: smaller forms of the weights against float32."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from foldctx_cli.bench_options import option, shown
+from foldctx_cli.model_options import MODEL, CheckpointOptions
+from foldctx_cli.options import DECODING, OUTPUT, READING, OutputOptions, with_options
+
+if TYPE_CHECKING:
+    from foldctx_pipelines.bench.precision import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared, on how much."""
+
+    forms: Annotated[
+        str,
+        option(MODEL, help="Joined by commas: a type, int8 (foldctx\\[quantize]), or type+int8."),
+    ] = "float32,bfloat16,int8,bfloat16+int8"
+    device: Annotated[str, option(MODEL, help="auto, cpu, cuda or cuda:N.")] = "auto"
+    cases: Annotated[int, option(DECODING, help="Generated cases.", min=2)] = 600
+    compared: Annotated[
+        int, option(DECODING, help="Cases whose distributions are compared.", min=0)
+    ] = 64
+    length: Annotated[int, option(DECODING, help="Most tokens of a reading window.", min=64)] = 320
+    rows: Annotated[int, option(DECODING, help="Cases decoded at once.", min=1)] = 8
+    seed: Annotated[int, option(DECODING, help="Of the cases.", min=0)] = 0
+    questions: Annotated[
+        Path | None,
+        option(READING, help="JSONL of source, question and answers, to be answered by each form."),
+    ] = None
+    markdown: Annotated[Path | None, option(OUTPUT, help="Write the table as Markdown here.")] = (
+        None
+    )
+
+
+@with_options
+def precision(compare: Comparison, model: CheckpointOptions, output: OutputOptions) -> None:
+    """Compare 16-bit and 8-bit forms of the weights with float32: distributions, tokens, answers."""
+    from foldctx_cli.console import Bar, Sink, check_target
+
+    forms = [form.strip() for form in compare.forms.split(",") if form.strip()]
+    check_target(output.output, "--output", [str(compare.questions or "-")])
+    check_target(compare.markdown, "--markdown", [str(compare.questions or "-")])
+
+    from foldctx.models.load import load_checkpoint
+    from foldctx_pipelines.bench.precision import compare_forms, steps
+    from foldctx_pipelines.bench.tables import PRECISION, markdown
+
+    asked = [] if compare.questions is None else _asked(str(compare.questions))
+    total = steps(forms, asked, compare.cases, compare.compared)
+    sink, records, checkpoint = Sink(output), [], model.read()
+    with sink, Bar(quiet=output.quiet) as bar:
+        bar.begin("cases and questions", total)
+        for event in compare_forms(
+            lambda form: load_checkpoint(
+                checkpoint, packed=True, placement=replace(form, device=compare.device)
+            ),
+            forms,
+            asked,
+            cases=compare.cases,
+            compared=compare.compared,
+            length=compare.length,
+            rows=compare.rows,
+            seed=compare.seed,
+        ):
+            if isinstance(event, str):
+                bar.advance()
+            else:
+                records.append(event)
+        if compare.markdown is not None:
+            compare.markdown.write_text(markdown(PRECISION, records), "utf-8")
+        sink.put_all(records, lambda: shown(records, PRECISION))
+
+
+def _asked(path: str) -> "list[Asked]":
+    from foldctx.documents import read_document
+    from foldctx_pipelines.bench.precision import Asked
+    from foldctx_pipelines.jobs import read_questions, read_rows
+
+    golds = {
+        str(row.get("question")): tuple(map(str, row.get("answers") or ()))
+        for _, row in read_rows(path, None)
+    }
+    return [
+        Asked(read_document(job.source), {text: golds[text] for text in job.questions})
+        for job in read_questions(path, None)
+    ]

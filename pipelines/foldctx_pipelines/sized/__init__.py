@@ -1,0 +1,1 @@
+"""Checkpoints of a published size with random weights: made, loaded by the real path, and read."""
