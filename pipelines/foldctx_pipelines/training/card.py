@@ -172,17 +172,20 @@ def _thresholds(figures: Figures) -> str:
     chosen = figures.thresholds
     return f"""## Thresholds
 
-Chosen on {figures.cases} reading and {figures.cases} answering windows: held-out relations and
-prose, and fresh draws of the trained frames and definitions. Answers are decoded in full.
+Chosen on {figures.cases} reading and {figures.cases} answering windows of held-out relations and
+prose; answers are decoded in full. An answer is right when it holds the right one and at most eight
+words more.
 
 | | |
 |---|---|
 | a window is skipped from p(none) | {chosen.skip_threshold:.4f} |
 | helping windows lost by skipping | {100 * chosen.missed:.1f}% |
 | other windows skipped | {100 * chosen.skipped:.1f}% |
+| nats by which the end of an answer must be likelier than its going on | {chosen.end_bias:.1f} |
+| nats by which none must be likelier than an answer's start | {chosen.refusal_bias:.1f} |
 | no answer is given below confidence | {chosen.abstain_threshold:.2f} |
 | answerable questions answered | {100 * chosen.answered:.1f}% |
-| of these, right to the token | {100 * chosen.right:.1f}% |
+| of these, right | {100 * chosen.right:.1f}% |
 | unanswerable questions answered all the same | {100 * chosen.false_answers:.1f}% |
 """
 

@@ -64,12 +64,16 @@ def release(
         ids = special_ids(held_out.tokenizer)
         export(run, stage, dims, window=WINDOW, ids=ids, calibration=fixed)
         model = load_model(stage, device="cpu", dtype="float32")
-        thresholds = calibrate(model, held_out, cases=cases, seed=seed)
-        measured = Calibration(
-            thresholds.skip_threshold, thresholds.abstain_threshold, MEMORY_TOKENS
-        )
-        costs = measure_costs(model, held_out, measured, tokens=cost_tokens, seed=seed)
         relations = replace(held_out, mixture=Mixture(1.0, 1.0, 1.0))
+        thresholds = calibrate(model, relations, cases=cases, seed=seed)
+        measured = Calibration(
+            skip_threshold=thresholds.skip_threshold,
+            abstain_threshold=thresholds.abstain_threshold,
+            end_bias=thresholds.end_bias,
+            refusal_bias=thresholds.refusal_bias,
+            memory_tokens=MEMORY_TOKENS,
+        )
+        costs = measure_costs(model, relations, measured, tokens=cost_tokens, seed=seed)
         scores = {
             count: quick_scores(
                 model.transformer,
