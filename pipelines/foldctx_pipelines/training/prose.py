@@ -28,7 +28,7 @@ class Prose:
 
 
 def load_prose(paths: Sequence[Path], *, held_out: bool = False) -> Prose:
-    """Sentences of 4 to 45 words of each file; the last tenth of a file is held out."""
+    """Printable sentences of 4 to 45 words of each file; the last tenth of a file is held out."""
     files = []
     for path in paths:
         try:
@@ -40,7 +40,9 @@ def load_prose(paths: Sequence[Path], *, held_out: bool = False) -> Prose:
             for paragraph in re.split(r"\n\s*\n", text)
             for sentence in _END.split(paragraph)
         ]
-        kept = [s for s in sentences if 4 <= len(s.split()) <= 45 and len(s) < 320]
+        kept = [
+            s for s in sentences if 4 <= len(s.split()) <= 45 and len(s) < 320 and s.isprintable()
+        ]
         cut = len(kept) * 9 // 10
         kept = kept[cut:] if held_out else kept[:cut]
         if kept:
