@@ -76,7 +76,7 @@ def kill_and_resume(
     killed, seen = 0, 0
     process = begin(*on_ray)
     for kill in kills:
-        seen += chance.randrange(ROWS // len(kills))
+        seen += chance.randrange(ROWS // (len(kills) + 1))
         wait_for_rows(folder / "ray", max(seen, len(known)), process)
         time.sleep(chance.random() / 5)
         if kill == "worker":
@@ -101,7 +101,7 @@ def kill_and_resume(
 
 def test_workers_and_the_driver_are_killed(model: Path, tmp_path: Path, call: Call) -> None:
     kills = ["worker", "driver", "worker"]
-    kill_and_resume(model, tmp_path, call, kills, sentences=600, seed=0)
+    kill_and_resume(model, tmp_path, call, kills, sentences=1500, seed=0)
 
 
 @pytest.mark.slow

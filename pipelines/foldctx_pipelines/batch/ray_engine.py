@@ -12,6 +12,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,10 +88,10 @@ class RayWork:
         waiting = {rows[0].id: rows for block in blocks for rows in by_key(block)}
         if not waiting:
             return
-        _connect(self.workers, self.address)
-        yield from self._pass(waiting, _Pass(self.together))
-        if waiting:
-            yield from self._pass(waiting, _ALONE)
+        with _connected(self.workers, self.address):
+            yield from self._pass(waiting, _Pass(self.together))
+            if waiting:
+                yield from self._pass(waiting, _ALONE)
         for rows in waiting.values():
             error = WorkerError(
                 f"{rows[0].payload.source}: the worker that read it died each time, also with nothing "
@@ -211,11 +212,17 @@ class _Reader:
         }
 
 
-def _connect(workers: int, address: str | None) -> None:
-    """Join a cluster, or start one here; Ray's own messages stay out of standard error."""
+@contextmanager
+def _connected(workers: int, address: str | None) -> Iterator[None]:
+    """Join a cluster, or start one here, and leave it at the end; within one that is joined, stay.
+
+    Ray's log stays out of standard error. Of workers that die it tells on standard output all the
+    same, from a thread of its own, until the cluster is left.
+    """
     import ray.data
 
-    if not ray.is_initialized():
+    joined = ray.is_initialized()
+    if not joined:
         try:
             ray.init(
                 address=address,
@@ -230,3 +237,8 @@ def _connect(workers: int, address: str | None) -> None:
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        if not joined:
+            ray.shutdown()
