@@ -73,20 +73,23 @@ def kill_and_resume(
     given = [long_corpus(folder, ROWS, sentences), "-q", QUESTION, "-m", model, "--rows", "1"]
     on_ray = [*given, "-o", folder / "ray", "--engine", "ray", "--workers", "2"]
     known: dict[str, Any] = {}
-    killed, seen = 0, 0
+    killed = 0
+    moments = sorted(chance.choices(range(ROWS // 2), k=len(kills)))
     process = begin(*on_ray)
-    for kill in kills:
-        seen += chance.randrange(ROWS // (len(kills) + 1))
-        wait_for_rows(folder / "ray", max(seen, len(known)), process)
-        time.sleep(chance.random() / 5)
-        if kill == "worker":
-            killed += kill_worker(process, chance)
-        elif process.poll() is None:
-            kill_driver(process)
-            killed += 1
-            known |= recorded(folder / "ray", call)
-            process = begin(*on_ray)
-    out, told = process.communicate()
+    try:
+        for kill, moment in zip(kills, moments, strict=True):
+            wait_for_rows(folder / "ray", moment, process)
+            time.sleep(chance.random() / 5)
+            if kill == "worker":
+                killed += kill_worker(process, chance)
+            elif process.poll() is None:
+                kill_driver(process)
+                killed += 1
+                known |= recorded(folder / "ray", call)
+                process = begin(*on_ray)
+        out, told = process.communicate()
+    finally:
+        process.kill()
     assert process.returncode == 0, told.decode()
     assert killed == len(kills), "the run was over before all kills"
     assert orjson.loads(out)["made"] == ROWS - len(known)
