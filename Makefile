@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GOLDEN ?= tests/golden
 
-.PHONY: demo test test-all test-ray check golden clean
+.PHONY: demo test test-all check golden clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,13 +22,10 @@ demo: $(VENV)/installed  ## Answer a question about a sample document with the e
 
 test: $(VENV)/developed  ## The tests that a change must pass.
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not ray"
+	$(BIN)/python -m pytest -q -m "ray and not slow"  # a cluster takes all cores for itself
 
 test-all: $(VENV)/developed  ## Slow tests as well.
 	$(BIN)/python -m pytest -q
-
-test-ray: $(VENV)/developed  ## Runs on a local Ray cluster; installs Ray.
-	$(BIN)/python -m pip install --quiet --editable ".[ray]"
-	$(BIN)/python -m pytest -q -m "ray and not slow"
 
 check: $(VENV)/developed  ## Style and types.
 	$(BIN)/ruff check .

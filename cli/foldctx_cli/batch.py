@@ -1,5 +1,7 @@
 """foldctx batch: questions of a corpus, in a run folder that survives anything."""
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -206,7 +208,9 @@ def run_batch(
             options=options,
             total=total,
         )
-        summary = watch.follow(events)
+        # Ray tells of workers that die on standard output, which is for data.
+        with redirect_stdout(None if telling.quiet else sys.stderr):
+            summary = watch.follow(events)
     with Sink(OutputOptions(json=telling.json)) as sink:
         sink.put(summary.to_dict(), lambda: summary_text(summary))
     raise typer.Exit(exit_code(summary))

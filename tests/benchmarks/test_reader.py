@@ -102,7 +102,9 @@ class Known(Material):
 def perfect(tmp_path_factory: pytest.TempPathFactory) -> Perfect:
     folder = tmp_path_factory.mktemp("perfect")
     toy = Perfect(make_tokenizer(folder), window=2048, calibration={"memory_tokens": 1200})
-    template = (TEMPLATES / "reader.toml").read_text("utf-8").replace("slots = 4", "slots = 6")
+    given = (TEMPLATES / "reader.toml").read_text("utf-8")
+    template, many = re.subn(r"slots = \d+", "slots = 6", given)
+    assert many == 1
     (folder / "six.toml").write_text(template, "utf-8")
     toy.prompts_source = folder / "six.toml"
     return toy

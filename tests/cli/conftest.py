@@ -7,6 +7,7 @@ the notes, the quote and the answer of a run are known beforehand.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -89,14 +90,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "weight_tying": False,
     }
     (folder / "config.json").write_text(json.dumps(config))
-    # Units are numbered in plain digits, so that "11" names one; answers are six tokens long.
-    template = TEMPLATE.read_text("utf-8").replace("<|s{k}|>", "{k} ")
-    for asked, given in (
-        ("gen_length = 48", f"gen_length = {len(ONES)}"),
-        ("slots = 4", "slots = 2"),
+    # Units are numbered in plain digits, so that "11" of two slots names one; answers are six tokens.
+    template = TEMPLATE.read_text("utf-8")
+    for before, after in (
+        (r"<\|s\{k\}\|>", "{k} "),
+        (r"slots = \d+", "slots = 2"),
+        (r"gen_length = \d+", f"gen_length = {len(ONES)}"),
     ):
-        assert asked in template
-        template = template.replace(asked, given)
+        template, many = re.subn(before, after, template)
+        assert many, f"{TEMPLATE} has no {before}"
     (folder / "ones.toml").write_text(template, "utf-8")
     calibration = {"template": "ones.toml", "skip_threshold": 0.9, "memory_tokens": 96}
     (folder / "foldctx.json").write_text(json.dumps(calibration))

@@ -1,8 +1,9 @@
 """Work on many machines: Ray Data runs a model per actor, and the driver records.
 
 Ray Data hands groups of rows to actors and restarts those that die. A group whose actor died is
-dropped there, and its documents are tried again here, one at a time, so that the one that kills is
-found: it becomes an error record, and the others their answers.
+dropped there, and its documents are tried again here, one at a time and with none waiting behind
+another, so that the one that kills is found: it becomes an error record, and the others their
+answers.
 """
 
 import json
@@ -11,7 +12,8 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +26,7 @@ from foldctx_pipelines.batch.asks import Ask
 from foldctx_pipelines.batch.rows import Row, by_key
 from foldctx_pipelines.batch.work import Cost, Finished, Started, Warned, Work, failed
 
-_TRIES_ALONE = 2
+_TRIES_ALONE = 3  # of which an actor that died just before may cost a document one
 _TASKS_PER_ACTOR = 2
 _MOST_BLOCKS = 10_000
 
@@ -44,6 +46,21 @@ class Loader(Protocol):
 
 class WorkerError(FoldctxError):
     """A process that works on rows died, each time, or cannot begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """How documents go to the actors: so many `together`, `queued` groups at an actor, `tries`.
+
+    What waits at an actor dies with it, so a group is tried once: then each document by itself.
+    """
+
+    together: int
+    queued: int = _TASKS_PER_ACTOR
+    tries: int = 1
+
+
+_ALONE = _Pass(together=1, queued=1, tries=_TRIES_ALONE)
 
 
 class RayWork:
@@ -71,25 +88,25 @@ class RayWork:
         waiting = {rows[0].id: rows for block in blocks for rows in by_key(block)}
         if not waiting:
             return
-        _connect(self.workers, self.address)
-        for together in (self.together, *[1] * _TRIES_ALONE):
+        with _connected(self.workers, self.address):
+            yield from self._pass(waiting, _Pass(self.together))
             if waiting:
-                yield from self._pass(waiting, together)
+                yield from self._pass(waiting, _ALONE)
         for rows in waiting.values():
             error = WorkerError(
-                f"{rows[0].payload.source}: the worker that read it died, {_TRIES_ALONE} times with "
-                "nothing else to read; look at its memory and the log of Ray"
+                f"{rows[0].payload.source}: the worker that read it died each time, also with nothing "
+                "else to read; look at its memory and the log of Ray"
             )
             for row in rows:
                 yield failed(row, error, row.payload.source, row.payload.question)
 
-    def _pass(self, waiting: dict[str, list[Row]], together: int) -> Iterator[object]:
+    def _pass(self, waiting: dict[str, list[Row]], how: _Pass) -> Iterator[object]:
         """One execution; what is done leaves `waiting`."""
         flying: set[str] = set()
-        most = self.workers * _TASKS_PER_ACTOR * together
+        most = self.workers * how.queued * how.together
         order = iter(list(waiting))
         yield from _start(order, waiting, flying, most)
-        for batch in self._batches(list(waiting.items()), together):
+        for batch in self._batches(list(waiting.items()), how):
             columns = (batch["name"], batch["records"], batch["told"])
             for name, records, told in zip(*columns, strict=True):
                 waiting.pop(str(name), None)
@@ -101,25 +118,25 @@ class RayWork:
             yield from _start(order, waiting, flying, most)
 
     def _batches(
-        self, groups: Sequence[tuple[str, list[Row]]], together: int
+        self, groups: Sequence[tuple[str, list[Row]]], how: _Pass
     ) -> Iterator[Mapping[str, Any]]:
         import ray.data
 
         items = [{"name": name, "rows": _pack(rows)} for name, rows in groups]
-        parts = min(math.ceil(len(items) / together), _MOST_BLOCKS)
+        parts = min(math.ceil(len(items) / how.together), _MOST_BLOCKS)
         actors = min(self.workers, parts)
         data = ray.data.from_items(items, override_num_blocks=parts)
         with warnings.catch_warnings():  # the last option goes by a way that Ray will close
             warnings.simplefilter("ignore", DeprecationWarning)
             mapped = data.map_batches(
                 _reader_class(self.loader, os.getcwd()),
-                batch_size=together,
+                batch_size=how.together,
                 num_cpus=1,
                 num_gpus=1 if self.loader.device.startswith("cuda") else 0,
                 compute=ray.data.ActorPoolStrategy(
-                    size=actors, max_tasks_in_flight_per_actor=_TASKS_PER_ACTOR
+                    size=actors, max_tasks_in_flight_per_actor=how.queued
                 ),
-                max_task_retries=0,  # the group is tried again document by document instead
+                max_task_retries=how.tries - 1,
             )
         try:
             yield from mapped.iter_batches(batch_size=None, prefetch_batches=0)
@@ -195,11 +212,17 @@ class _Reader:
         }
 
 
-def _connect(workers: int, address: str | None) -> None:
-    """Join a cluster, or start one here; Ray's own messages stay out of standard error."""
+@contextmanager
+def _connected(workers: int, address: str | None) -> Iterator[None]:
+    """Join a cluster, or start one here, and leave it at the end; within one that is joined, stay.
+
+    Ray's log stays out of standard error. Of workers that die it tells on standard output all the
+    same, from a thread of its own, until the cluster is left.
+    """
     import ray.data
 
-    if not ray.is_initialized():
+    joined = ray.is_initialized()
+    if not joined:
         try:
             ray.init(
                 address=address,
@@ -214,3 +237,8 @@ def _connect(workers: int, address: str | None) -> None:
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        if not joined:
+            ray.shutdown()
