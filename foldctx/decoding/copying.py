@@ -99,8 +99,9 @@ class Copying(Propose):
         if not copied:
             return {}
         gains = dict.fromkeys(found, self.gain)
-        if wide and over:
-            gains |= dict.fromkeys(place.ends, self.gain - self.end_bias)
+        if wide:  # half a word is no answer, however sure the model is
+            gain = self.gain - self.end_bias if over else -self.gain
+            gains |= dict.fromkeys(place.ends, gain)
         if not wide and self.refusal is not None:
             gains[self.refusal] = self.gain - self.refusal_bias
         return gains

@@ -81,8 +81,9 @@ class FoldConfig:
 class Calibration:
     """What was measured of a model: thresholds, and what reading with it costs on average.
 
-    `skip_threshold` None never skips. `end_bias` and `refusal_bias` are the nats by which the end of
-    an answer, and none, must be likelier than a copy. The others serve the plan only: `hit_share` is the share of
+    `skip_threshold` None never skips. `none_bias` are the nats by which none must be likelier than a
+    pointer, `end_bias` and `refusal_bias` those by which the end of an answer, and none, must be
+    likelier than a copy. The others serve the plan only: `hit_share` is the share of
     windows that one question alone keeps from being skipped, `note_tokens` the tokens of notes that
     a window adds per question, `memory_fill` the share of the memory's budget that is full in the
     end (`note_tokens` None: from the first window on), and `read_forwards` the forwards of a window
@@ -95,6 +96,7 @@ class Calibration:
 
     skip_threshold: float | None = None
     abstain_threshold: float = 0.0
+    none_bias: float = 0.0
     end_bias: float = 0.0
     refusal_bias: float = 0.0
     memory_tokens: int = 256
@@ -112,7 +114,7 @@ class Calibration:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
                 raise ModelError(f"calibration: {name}={value!r}; it must be from 0 to 1")
-        for name in ("end_bias", "refusal_bias"):
+        for name in ("none_bias", "end_bias", "refusal_bias"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and value >= 0):
                 raise ModelError(f"calibration: {name}={value!r}; at least 0 nats")

@@ -21,6 +21,7 @@ from foldctx.decoding import (
 )
 from foldctx.decoding.copying import Copying
 from foldctx.decoding.propose import Proposer
+from foldctx.decoding.reluctant import Reluctant
 from foldctx.decoding.stop import Stop
 from foldctx.folding.config import Calibration
 from foldctx.folding.layout import Layout, Question, segments
@@ -132,6 +133,16 @@ def for_text(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decod
     return decoder
 
 
+def for_slots(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:
+    """The decoder for pointer notes, where a reader was measured to say none too soon."""
+    propose = decoder.propose
+    if not measured.none_bias or not isinstance(propose, Proposer):
+        return decoder
+    if propose.remasking != "low_confidence":
+        return decoder
+    return replace(decoder, propose=Reluctant(propose, prompts.none_ids[0], measured.none_bias))
+
+
 def slots_ended(prompts: Prompts, slots: Sequence[tuple[int, ...]]) -> SlotsEnded:
     """Reading is over when every slot is: one that says none, in one token, has no more to say."""
     return SlotsEnded(tuple(slots), prompts.none_ids if len(prompts.none_ids) == 1 else ())
@@ -224,7 +235,9 @@ class Reader:
         commit = self.decoder.commit
         grid = self.predictor.info.block_grid is not None
         return replace(
-            self.decoder if self.pointer else for_text(self.decoder, self.prompts, self.measured),
+            for_slots(self.decoder, self.prompts, self.measured)
+            if self.pointer
+            else for_text(self.decoder, self.prompts, self.measured),
             commit=Quota() if isinstance(commit, Quota) else commit,
             block_length=self.decoder.block_length if grid else canvas,
         )

@@ -101,6 +101,16 @@ def test_copies_are_of_whole_words_and_numbers() -> None:
     assert ways_on(9) == {10, 18}
 
 
+def test_half_a_word_is_not_ended_however_sure_the_model_is() -> None:
+    rule = Copying(Proposer(), frozenset({17}), refusal=0, words=WORDS)
+    for written, ended in (((3, 4, 5), False), ((3, 4, 5, 6), True)):
+        logits = torch.zeros(1, 20)
+        logits[0, 18] = 8.0
+        at = Place(SAID, (*written, None), (len(written),), (18,))
+        made = rule.at(at)([logits], INFO, torch.Generator())
+        assert (int(made.tokens[0]) == 18) is ended
+
+
 def test_an_end_and_a_refusal_must_be_likelier_by_their_biases() -> None:
     for name, written, biased in (("end_bias", (1,), 18), ("refusal_bias", (), 0)):
         at = Place(SAID, (*written, None), (len(written),), (18,))

@@ -27,6 +27,7 @@ class Thresholds:
     """
 
     skip_threshold: float
+    none_bias: float
     abstain_threshold: float
     end_bias: float
     refusal_bias: float
@@ -40,14 +41,15 @@ class Thresholds:
 def calibrate(
     model: Model, world: World, *, cases: int, seed: int, length: int = 480
 ) -> Thresholds:
-    """Choose both thresholds on `cases` windows each; deterministic for a seed.
+    """Choose thresholds and biases on `cases` windows each; deterministic for a seed.
 
-    The skip loses at most one helping window in a hundred. The biases of answers and the
+    The skip loses at most one helping window in a hundred, none at most one in twenty of the slots
+    whose best pointer is right. The biases of answers and the
     abstention maximise right answers less false ones, with a false answer counted twice. Raises UsageError where `cases` are so few
     that no window helps.
     """
     rng = random.Random(f"calibration/{seed}")
-    helping, other = _none_probabilities(model, world, rng, cases, length)
+    helping, other, gaps = _none_probabilities(model, world, rng, cases, length)
     if not helping:
         raise UsageError(f"cases={cases}: no window of so few holds an answer; take 20 or more")
     skip = _skip_threshold(helping, 0.01)
@@ -59,6 +61,7 @@ def calibrate(
     known = [row for row in rows if row.known]
     return Thresholds(
         skip_threshold=skip,
+        none_bias=_none_bias(gaps, 0.05),
         abstain_threshold=abstain,
         end_bias=biases.end_bias,
         refusal_bias=biases.refusal_bias,
@@ -72,11 +75,13 @@ def calibrate(
 
 def _none_probabilities(
     model: Model, world: World, rng: random.Random, cases: int, length: int
-) -> tuple[list[float], list[float]]:
-    """p(none) of windows that help and of windows that do not."""
+) -> tuple[list[float], list[float], list[float]]:
+    """p(none) of slots that have a pointer to find and of others; the lead of none over right ones."""
     none = world.prompts.none_ids[0]
     helping: list[float] = []
     other: list[float] = []
+    gaps: list[float] = []
+    markers = torch.tensor(sorted(world.prompts.markers))
     for case in range(cases):
         window = read_window(rng, world, length, 1 if case % 2 else 3)
         ids = torch.tensor(window.ids)
@@ -86,9 +91,11 @@ def _none_probabilities(
             continue
         logits = model.predict([Feed(ids, torch.arange(len(ids)), rows)])[0].float()
         found = logits.softmax(-1)[:, none].tolist()
-        for (_, token), p in zip(slots, found, strict=True):
+        for (_, token), p, row in zip(slots, found, logits, strict=True):
             (other if token == none else helping).append(p)
-    return helping, other
+            if token == markers[row[markers].argmax()]:
+                gaps.append(float(row[none] - row[token]))
+    return helping, other, gaps
 
 
 def _skip_threshold(helping: Sequence[float], loss: float) -> float:
@@ -96,6 +103,13 @@ def _skip_threshold(helping: Sequence[float], loss: float) -> float:
     ranked = sorted(helping, reverse=True)
     edge = ranked[min(int(loss * len(ranked)), len(ranked) - 1)]
     return min(0.9999, max(0.5, math.ceil(edge * 1e4 + 1) / 1e4))
+
+
+def _none_bias(gaps: Sequence[float], loss: float) -> float:
+    """The least bias, up to 2 nats in tenths, at which none wins a share `loss` of these slots."""
+    ranked = sorted(gaps, reverse=True)
+    edge = ranked[min(int(loss * len(ranked)), len(ranked) - 1)] if ranked else 0.0
+    return min(2.0, max(0.0, math.ceil(10 * edge) / 10))
 
 
 def _share(flags: Sequence[bool]) -> float:
@@ -107,6 +121,7 @@ def calibration_form(thresholds: Thresholds, **fixed: float | str) -> dict[str, 
     return {
         **fixed,
         "skip_threshold": thresholds.skip_threshold,
+        "none_bias": thresholds.none_bias,
         "abstain_threshold": thresholds.abstain_threshold,
         "end_bias": thresholds.end_bias,
         "refusal_bias": thresholds.refusal_bias,

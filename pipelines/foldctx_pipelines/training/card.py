@@ -181,6 +181,7 @@ words more.
 | a window is skipped from p(none) | {chosen.skip_threshold:.4f} |
 | helping windows lost by skipping | {100 * chosen.missed:.1f}% |
 | other windows skipped | {100 * chosen.skipped:.1f}% |
+| nats by which none must be likelier than a pointer | {chosen.none_bias:.1f} |
 | nats by which the end of an answer must be likelier than its going on | {chosen.end_bias:.1f} |
 | nats by which none must be likelier than an answer's start | {chosen.refusal_bias:.1f} |
 | no answer is given below confidence | {chosen.abstain_threshold:.2f} |

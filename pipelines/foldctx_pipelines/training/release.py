@@ -69,6 +69,7 @@ def release(
         measured = Calibration(
             skip_threshold=thresholds.skip_threshold,
             abstain_threshold=thresholds.abstain_threshold,
+            none_bias=thresholds.none_bias,
             end_bias=thresholds.end_bias,
             refusal_bias=thresholds.refusal_bias,
             memory_tokens=MEMORY_TOKENS,
