@@ -162,6 +162,9 @@ class Limits:
     memory_tokens: int
     skip_threshold: float | None
     abstain_threshold: float
+    none_bias: float = 0.0
+    end_bias: float = 0.0
+    refusal_bias: float = 0.0
 
     @classmethod
     def of(cls, config: FoldConfig, info: ModelInfo, calibration: Calibration) -> Self:
@@ -173,6 +176,9 @@ class Limits:
             memory_tokens=config.memory_tokens or calibration.memory_tokens,
             skip_threshold=skip if skip is not None and 0 < skip < 1 else None,
             abstain_threshold=calibration.abstain_threshold if abstain is None else abstain,
+            none_bias=calibration.none_bias,
+            end_bias=calibration.end_bias,
+            refusal_bias=calibration.refusal_bias,
         )
 
 
