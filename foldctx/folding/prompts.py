@@ -175,6 +175,11 @@ class Prompts:
                 for i, piece in enumerate(pieces)
                 if piece.strip() and not any(c.isalnum() or c == "\ufffd" for c in piece)
             ),
+            names=frozenset(
+                i
+                for i, piece in enumerate(pieces)
+                if piece[:1].isspace() and (piece[1:2].isupper() or piece[1:2].isdigit())
+            ),
         )
 
     @cached_property

@@ -101,6 +101,19 @@ def test_copies_are_of_whole_words_and_numbers() -> None:
     assert ways_on(9) == {10, 18}
 
 
+def test_names_and_dates_are_copied_whole() -> None:
+    # " Ask", " for", " Ada", " Low", "e", ",", " Mill", " Road", label 17
+    words = Words(
+        starts=frozenset({1, 2, 3, 4, 7, 8}), marks=frozenset({6}), names=frozenset({1, 3, 4, 7, 8})
+    )
+    source = (17, 1, 2, 3, 4, 5, 6, 7, 8)
+    breaks = frozenset({17})
+    assert [at for at in range(1, 9) if words.begins(source, at, breaks)] == [1, 2, 3, 7]
+    assert [at for at in range(2, 10) if words.ends(source, at, breaks)] == [2, 3, 6, 7, 9]
+    opening = (17, 3, 4, 5, 2)  # a capital that may only open the sentence: both may begin
+    assert words.begins(opening, 2, breaks) and not words.ends(opening, 2, breaks)
+
+
 def test_half_a_word_is_not_ended_however_sure_the_model_is() -> None:
     rule = Copying(Proposer(), frozenset({17}), refusal=0, words=WORDS)
     for written, ended in (((3, 4, 5), False), ((3, 4, 5, 6), True)):
