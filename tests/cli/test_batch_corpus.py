@@ -50,6 +50,6 @@ def test_many_small_documents_together_are_read_alike_and_in_bounded_memory(
         assert done.returncode == 0 and records(done)[0]["done"] == 160, done.stderr.decode()
         found = sealed(folder)
         hashes.append([record["canonical_sha256"] for record in found])
-        peaks = [record["usage"]["peak_memory"] for record in found]
-        assert max(peaks) < 1.25 * max(peaks[:40])
+        peaks = sorted(record["usage"]["peak_memory"] for record in found)  # as they were made
+        assert peaks[-1] < 1.2 * peaks[len(peaks) // 4]
     assert hashes[0] == hashes[1]
