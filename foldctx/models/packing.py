@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from foldctx.models.network import Network
 
 _ROWS = 256  # what the layout is made for; it serves fewer and more
+_STEPS = 8  # row counts between a power of two and the next
+_LEAST = 16
 
 
 class PackedLinear(nn.Module):
@@ -29,8 +31,12 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows (n, in) to rows (n, out)."""
+        # oneDNN keeps code and working memory for every row count that it has met, up to a gigabyte.
+        rows = x.shape[0]
+        if more := rows_for(rows) - rows:
+            x = nn.functional.pad(x, (0, 0, 0, more))
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-        return out
+        return out[:rows]
 
     def __deepcopy__(self, memo: dict[int, object]) -> nn.Linear:
         with torch.device("meta"):
@@ -39,6 +45,12 @@ class PackedLinear(nn.Module):
         if self.bias is not None:
             plain.bias = nn.Parameter(self.bias.detach().clone(), requires_grad=False)
         return plain
+
+
+def rows_for(rows: int) -> int:
+    """The rows that so many are computed with: few different counts, at most an eighth more."""
+    step = max(_LEAST, (1 << (rows - 1).bit_length()) // (2 * _STEPS))
+    return -(-rows // step) * step
 
 
 def can_pack() -> bool:

@@ -2,16 +2,18 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from foldctx.models.architecture import Dims, Transformer
 from foldctx.models.forward import Feed, forward
 from foldctx.models.llada2_network import LLaDA2Network
 from foldctx.models.load import load_model
-from foldctx.models.packing import PackedLinear, can_pack, pack
+from foldctx.models.packing import PackedLinear, can_pack, pack, rows_for
 from tests.models.checkpoints import write_checkpoint
 
 pytestmark = pytest.mark.skipif(not can_pack(), reason="this torch was built without oneDNN")
@@ -42,6 +44,35 @@ def test_a_packed_network_says_the_same(bias: bool, tied: bool) -> None:
     assert sum(p.numel() for p in packed.parameters()) == sum(p.numel() for p in plain.parameters())
     for ours, theirs in zip(forward(packed, feeds()), forward(plain, feeds()), strict=True):
         assert (ours - theirs).abs().max() < 1e-5 * theirs.abs().max()
+
+
+class Counts(TorchDispatchMode):
+    """The row counts that oneDNN is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.mkldnn._linear_pointwise.default:
+            self.seen.add(len(args[0]))
+        return func(*args, **(kwargs or {}))
+
+
+def test_few_row_counts_are_computed_with() -> None:
+    """oneDNN keeps what it made for each count: without this, a gigabyte over some hundred texts."""
+    plain = nn.Linear(64, 48, bias=False).requires_grad_(False)
+    packed = PackedLinear(plain)
+    with Counts() as counts:
+        for rows in (*range(1, 300), 511, 512, 513, 1100):
+            x = torch.randn(rows, 64)
+            found = packed(x)
+            assert found.shape == (rows, 48)
+            assert torch.allclose(found, plain(x), atol=1e-5)
+    assert len(counts.seen) < 30
+    assert len({rows_for(rows) for rows in range(1, 32 * 512)}) < 70
+    for rows in range(1, 32 * 512):
+        assert rows <= rows_for(rows) <= max(rows + 15, rows * 9 / 8)
 
 
 def test_a_copy_is_plain_and_has_the_very_weights() -> None:
