@@ -4,8 +4,8 @@ A small model finds where an answer begins long before it copies names and numbe
 Where the answer is written from its start, a copy that has begun can only go on with what follows
 it in the source, or end; these get `gain` nats more than all else when the token is chosen (the copy
 distribution of pointer-generator networks, arXiv 1704.04368, with the source positions that agree
-with all that is written instead of learnt ones). Copies are of whole words. The confidence stays the
-model's own.
+with all that is written instead of learnt ones). Copies are of whole words: inside
+one the gain is four times as high. The confidence stays the model's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,9 @@ from foldctx.decoding.propose import Place, Proposal, Propose, Proposer
 from foldctx.decoding.words import Words
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
+
+
+_IN_A_WORD = 4  # times the gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,11 @@ class Copying(Propose):
                 over |= self.words is None or self.words.ends(source, after, self.breaks)
         if not copied:
             return {}
+        if wide and not over:  # half a word is no answer, and goes on in no other way
+            return dict.fromkeys(found, _IN_A_WORD * self.gain)
         gains = dict.fromkeys(found, self.gain)
-        if wide:  # half a word is no answer, however sure the model is
-            gain = self.gain - self.end_bias if over else -self.gain
-            gains |= dict.fromkeys(place.ends, gain)
+        if wide:
+            gains |= dict.fromkeys(place.ends, self.gain - self.end_bias)
         if not wide and self.refusal is not None:
             gains[self.refusal] = self.gain - self.refusal_bias
         return gains
