@@ -87,7 +87,7 @@ def test_an_export_gives_the_logits_of_the_state_at_16_bits(ground, run: Path) -
     assert {name: getattr(model.info, name) for name in special} == special
     assert model.info.window == 512
     form = json.loads((out / "foldctx.json").read_text("utf-8"))
-    assert form["template"] == "reader.toml" and form["memory_tokens"] == 256
+    assert form["template"] == "reader.toml" and form["memory_tokens"] == 320
     for shared in ("memory_fill", "memory_fill_shared", "hit_share"):
         assert 0 <= form[shared] <= 1
     for forwards in ("read_forwards", "read_forwards_shared", "answer_forwards"):

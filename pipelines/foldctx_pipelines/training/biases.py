@@ -14,7 +14,6 @@ from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.windows import Window
 
 _STEPS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # nats
-_FALSE = 2  # right answers that one false answer outweighs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,10 @@ def abstain_threshold(rows: Sequence[Row]) -> float:
 
 
 def _worth(rows: Sequence[Row], threshold: float = 0.0) -> int:
-    """Right answers less false ones to what the notes do not answer; wrong ones count nothing."""
-    given = [row for row in rows if row.given and row.confidence >= threshold]
-    return sum(row.right for row in given) - _FALSE * sum(not row.known for row in given)
+    """How many come out right: an answer that is there, or none where there is none."""
+    return sum(
+        row.right if row.given and row.confidence >= threshold else not row.known for row in rows
+    )
 
 
 def _target(window: Window, world: World) -> list[int] | None:

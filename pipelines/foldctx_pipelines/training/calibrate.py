@@ -45,7 +45,7 @@ def calibrate(
 
     The skip loses at most one helping window in a hundred, none at most one in twenty of the slots
     whose best pointer is right. The biases of answers and the
-    abstention maximise right answers less false ones, with a false answer counted twice. Raises UsageError where `cases` are so few
+    abstention make most windows come out right, answers and abstentions alike. Raises UsageError where `cases` are so few
     that no window helps.
     """
     rng = random.Random(f"calibration/{seed}")

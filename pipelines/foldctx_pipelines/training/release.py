@@ -18,7 +18,7 @@ from foldctx_pipelines.training.sources import Mixture, World
 
 WINDOW = 512
 TEMPLATE = "reader.toml"
-MEMORY_TOKENS = 256
+MEMORY_TOKENS = 320
 COST_TOKENS = 6000  # of each document that is read to measure what reading costs
 QUESTIONS = (1, 2, 8)
 _IDS = {
