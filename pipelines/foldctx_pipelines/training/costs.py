@@ -14,7 +14,7 @@ from foldctx.folding.config import Calibration, FoldConfig
 from foldctx.folding.happened import Happened
 from foldctx.folding.session import Session, Setup
 from foldctx.models.load import Model
-from foldctx_pipelines.training.sources import World, draw_fact, filler_sentences
+from foldctx_pipelines.training.sources import World, draw_fact
 
 Windows = Sequence[dict[str, Any]]
 
@@ -70,7 +70,7 @@ def _read(
     rows = [fact.statement for fact in facts]
     length = sum(len(ids) for ids in world.encode(rows))
     while length < tokens:
-        more = filler_sentences(rng, world, 8)
+        more = world.prose.run(rng, 12)  # as most documents: little in them is what is asked for
         length += sum(len(ids) for ids in world.encode(more))
         rows += more
     rng.shuffle(rows)
