@@ -19,7 +19,6 @@ from foldctx.decoding.words import Words
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
 
-
 _IN_A_WORD = 4  # times the gain
 
 
