@@ -55,7 +55,8 @@ def test_reading_windows_are_the_pipelines_prompts(
         assert sum(len(owners) for _, owners in reading.units) == sum(map(len, reading.pointed))
         firsts = [w for _, _, w in window.targets if w == 1.0]
         assert len(firsts) <= len(reading.questions)
-    assert min(seen["0"], seen["1"], seen["2"]) > 3, seen
+    several = seen.total() - seen["0"] - seen["1"]
+    assert min(seen["0"], seen["1"], several) > 3, seen
 
 
 def test_the_memory_stays_in_its_share(ground) -> None:
@@ -146,4 +147,4 @@ def test_another_look_goes_on_behind_the_last_pointer(ground, monkeypatch) -> No
     rng = random.Random(9)
     for _ in range(80):
         story_reading(rng, replace(ground.world), 320, 2, habit=Habit(looks=6))
-    assert looked > 15
+    assert looked > 10
