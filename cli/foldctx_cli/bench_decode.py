@@ -7,6 +7,7 @@ from foldctx_cli.bench_options import (
     Block,
     RandomOptions,
     ReportOptions,
+    gathered,
     option,
     set_threads,
     shown,
@@ -76,14 +77,10 @@ def decode(
     window = max(4096, work.prompt + work.gen_length)
     counts = set_threads(model.threads)
     made = random_model(model.shape, dims, model.where, window=window)
-    records = []
     with sink, Bar(quiet=output.quiet) as bar:
         bar.begin("runs", len(decoders) * (given.runs + 1))
-        for event in bench_decode(made, decoders, given, seed=model.seed, thread_counts=counts):
-            if isinstance(event, str):
-                bar.advance()
-            else:
-                records.append(event)
+        events = bench_decode(made, decoders, given, seed=model.seed, thread_counts=counts)
+        records = gathered(events, bar)
         title = f"{model.shape}, prompt {given.prompt}, generation {given.gen_length}"
         write_report(
             report, records, DECODE, ("preset", "tokens_per_second", title, "tokens a second")

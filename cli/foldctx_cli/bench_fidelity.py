@@ -4,7 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from foldctx_cli.bench_options import Block, ReportOptions, option, shown, write_report
+from foldctx_cli.bench_options import (
+    Block,
+    CaseLength,
+    CaseRows,
+    Cases,
+    CaseSeed,
+    ComparedCases,
+    ReportOptions,
+    gathered,
+    option,
+    shown,
+    write_report,
+)
 from foldctx_cli.model_options import ModelOptions
 from foldctx_cli.options import DECODING, OUTPUT, OutputOptions, with_options
 from foldctx_pipelines.bench.named import parse_name, split_names
@@ -18,14 +30,12 @@ class Comparison:
         str | None,
         option(DECODING, help="Joined by commas; default: 19 compositions of feed, cache, commit."),
     ] = None
-    cases: Annotated[int, option(DECODING, help="Generated cases.", min=2)] = 600
-    length: Annotated[int, option(DECODING, help="Most tokens of a reading window.", min=64)] = 320
-    compared: Annotated[
-        int, option(DECODING, help="Cases whose distributions are compared.", min=0)
-    ] = 64
+    cases: Cases = 600
+    length: CaseLength = 320
+    compared: ComparedCases = 64
     block: Block = 8
-    rows: Annotated[int, option(DECODING, help="Cases decoded at once.", min=1)] = 8
-    seed: Annotated[int, option(DECODING, help="Of the cases.", min=0)] = 0
+    rows: CaseRows = 8
+    seed: CaseSeed = 0
     run: Annotated[
         Path | None,
         option(OUTPUT, help="Keep the rows in this folder; what is in it is not run again."),
@@ -50,10 +60,10 @@ def fidelity(
     check_target(output.output, "--output", [])
     sink = Sink(output)
     decoders = build_decoders(names or COMPOSITIONS, block_length=compare.block)
-    loaded, records = model.load(), []
+    loaded = model.load()
     with sink, Bar(quiet=output.quiet) as bar:
         bar.begin("cases", len(decoders) * compare.cases)
-        for event in compare_presets(
+        events = compare_presets(
             loaded,
             decoders,
             cases=compare.cases,
@@ -62,11 +72,8 @@ def fidelity(
             rows=compare.rows,
             seed=compare.seed,
             folder=compare.run,
-        ):
-            if isinstance(event, str):
-                bar.advance()
-            else:
-                records.append(event)
+        )
+        records = gathered(events, bar)
         chart = ("preset", "flops", f"{loaded.info.name}, {compare.cases} cases", "FLOPs a case")
         write_report(report, records, FIDELITY, chart)
         best = next((r["preset"] for r in records if r["cheapest"]), None)

@@ -1,6 +1,6 @@
 """What the commands of foldctx bench share: the random model, the reports."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ from foldctx_pipelines.bench.shapes import SHAPES, Where
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from foldctx_cli.console import Bar
     from foldctx_pipelines.bench.tables import Column
 
 Block = Annotated[
@@ -24,6 +25,15 @@ Block = Annotated[
 def option(panel: str, *names: str, help: str, **more: Any) -> Any:
     """An option in a panel of the help."""
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
+
+
+Cases = Annotated[int, option(DECODING, help="Generated cases.", min=2)]
+CaseLength = Annotated[int, option(DECODING, help="Most tokens of a reading window.", min=64)]
+ComparedCases = Annotated[
+    int, option(DECODING, help="Cases whose distributions are compared.", min=0)
+]
+CaseRows = Annotated[int, option(DECODING, help="Cases decoded at once.", min=1)]
+CaseSeed = Annotated[int, option(DECODING, help="Of the cases.", min=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,17 @@ def set_threads(count: int | None) -> tuple[int, ...]:
     if count is not None:
         torch.set_num_threads(count)
     return (1, torch.get_num_threads())
+
+
+def gathered(events: "Iterable[str | dict[str, Any]]", bar: "Bar") -> list[dict[str, Any]]:
+    """The records among the events; every other one is a case that is done."""
+    records = []
+    for event in events:
+        if isinstance(event, str):
+            bar.advance()
+        else:
+            records.append(event)
+    return records
 
 
 def shown(

@@ -4,9 +4,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from foldctx_cli.bench_options import option, shown
+from foldctx_cli.bench_options import (
+    CaseLength,
+    CaseRows,
+    Cases,
+    CaseSeed,
+    ComparedCases,
+    gathered,
+    option,
+    shown,
+)
 from foldctx_cli.model_options import MODEL, CheckpointOptions
-from foldctx_cli.options import DECODING, OUTPUT, READING, OutputOptions, with_options
+from foldctx_cli.options import OUTPUT, READING, OutputOptions, with_options
 
 if TYPE_CHECKING:
     from foldctx_pipelines.bench.precision import Asked
@@ -21,13 +30,11 @@ class Comparison:
         option(MODEL, help="Joined by commas: a type, int8 (foldctx\\[quantize]), or type+int8."),
     ] = "float32,bfloat16,int8,bfloat16+int8"
     device: Annotated[str, option(MODEL, help="auto, cpu, cuda or cuda:N.")] = "auto"
-    cases: Annotated[int, option(DECODING, help="Generated cases.", min=2)] = 600
-    compared: Annotated[
-        int, option(DECODING, help="Cases whose distributions are compared.", min=0)
-    ] = 64
-    length: Annotated[int, option(DECODING, help="Most tokens of a reading window.", min=64)] = 320
-    rows: Annotated[int, option(DECODING, help="Cases decoded at once.", min=1)] = 8
-    seed: Annotated[int, option(DECODING, help="Of the cases.", min=0)] = 0
+    cases: Cases = 600
+    compared: ComparedCases = 64
+    length: CaseLength = 320
+    rows: CaseRows = 8
+    seed: CaseSeed = 0
     questions: Annotated[
         Path | None,
         option(READING, help="JSONL of source, question and answers, to be answered by each form."),
@@ -52,10 +59,10 @@ def precision(compare: Comparison, model: CheckpointOptions, output: OutputOptio
 
     asked = [] if compare.questions is None else _asked(str(compare.questions))
     total = steps(forms, asked, compare.cases, compare.compared)
-    sink, records, checkpoint = Sink(output), [], model.read()
+    sink, checkpoint = Sink(output), model.read()
     with sink, Bar(quiet=output.quiet) as bar:
         bar.begin("cases and questions", total)
-        for event in compare_forms(
+        events = compare_forms(
             lambda form: load_checkpoint(
                 checkpoint, packed=True, placement=replace(form, device=compare.device)
             ),
@@ -66,11 +73,8 @@ def precision(compare: Comparison, model: CheckpointOptions, output: OutputOptio
             length=compare.length,
             rows=compare.rows,
             seed=compare.seed,
-        ):
-            if isinstance(event, str):
-                bar.advance()
-            else:
-                records.append(event)
+        )
+        records = gathered(events, bar)
         if compare.markdown is not None:
             compare.markdown.write_text(markdown(PRECISION, records), "utf-8")
         sink.put_all(records, lambda: shown(records, PRECISION))

@@ -4,8 +4,8 @@ A small model finds where an answer begins long before it copies names and numbe
 Where the answer is written from its start, a copy that has begun can only go on with what follows
 it in the source, or end; these get `gain` nats more than all else when the token is chosen (the copy
 distribution of pointer-generator networks, arXiv 1704.04368, with the source positions that agree
-with all that is written instead of learnt ones). Copies are of whole words: inside
-one the gain is four times as high. The confidence stays the model's own.
+with all that is written instead of learnt ones). Copies are of whole words: inside one the gain is
+four times as high. The confidence stays the model's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from foldctx.decoding.propose import Place, Proposal, Propose, Proposer
-from foldctx.decoding.words import Words
-from foldctx.errors import UsageError
+from foldctx.decoding.prior import Prior
+from foldctx.decoding.propose import Place, Proposal, Propose
 from foldctx.models.info import ModelInfo
+from foldctx.models.words import Words
 
 _IN_A_WORD = 4  # times the gain
 
 
 @dataclass(frozen=True, slots=True)
-class Copying(Propose):
+class Copying(Prior):
     """Writes from the start, one token a forward, and prefers what stands in notes and chunks.
 
     `breaks` are ids of the source that no copy crosses or holds (labels of notes), `refusal` an id
@@ -32,7 +32,6 @@ class Copying(Propose):
     by which these must be likelier. Raises UsageError for a gain or a bias below 0.
     """
 
-    inner: Proposer
     breaks: frozenset[int]
     refusal: int | None = None
     gain: float = 5.0
@@ -41,34 +40,8 @@ class Copying(Propose):
     refusal_bias: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.inner.remasking != "low_confidence":
-            raise UsageError(
-                f"remasking={self.inner.remasking!r}: answers that are copied from notes are ranked "
-                "by low_confidence"
-            )
-        for name in ("gain", "end_bias", "refusal_bias"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{name}={getattr(self, name)} must be a number of at least 0")
-
-    @property
-    def branches(self) -> int:
-        """As without the prior."""
-        return self.inner.branches
-
-    @property
-    def guidance_interval(self) -> int:
-        """As without the prior."""
-        return self.inner.guidance_interval
-
-    @property
-    def is_probability(self) -> bool:
-        """As without the prior."""
-        return self.inner.is_probability
-
-    @property
-    def is_uniform(self) -> bool:
-        """As without the prior."""
-        return self.inner.is_uniform
+        Prior.__post_init__(self)
+        self._check("gain", "end_bias", "refusal_bias")
 
     @property
     def wants_place(self) -> bool:
@@ -83,14 +56,14 @@ class Copying(Propose):
         written = place.written[:head]
         if any(token is None for token in written):
             return self.inner
-        return _Bound(self, place.offsets.index(head), self._preferred(place, written))
+        return _Bound(self.inner, place.offsets.index(head), self._preferred(place, written))
 
-    def _preferred(self, place: Place, written: Sequence[int | None]) -> dict[int, float]:
+    def _preferred(self, place: Place, written: tuple[int | None, ...]) -> dict[int, float]:
         """The nats of ids that go on with the copy, or end it; none where this is no copy."""
         found, over, copied, wide = set[int](), False, not written, len(written)
         for source in place.sources:
             for start in range(len(source) - max(wide, 1) + 1):
-                if list(source[start : start + wide]) != list(written):
+                if source[start : start + wide] != written:
                     continue
                 if self.words and not self.words.begins(source, start, self.breaks):
                     continue
@@ -117,20 +90,11 @@ class Copying(Propose):
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound(Propose):
+class _Bound(Prior):
     """The prior at one place: row `head` of the logits is where the text goes on."""
 
-    rule: Copying
     head: int
     preferred: Mapping[int, float]
-
-    @property
-    def branches(self) -> int:
-        return self.rule.branches
-
-    @property
-    def is_probability(self) -> bool:
-        return self.rule.is_probability
 
     def __call__(
         self, logits: Sequence[Tensor], info: ModelInfo, generator: torch.Generator
@@ -139,8 +103,8 @@ class _Bound(Propose):
         ids = torch.tensor([*self.preferred], dtype=torch.long, device=logits[0].device)
         row = slice(self.head, self.head + 1)
         raised = [branch[row].index_add(1, ids, self._gains(branch)) for branch in logits]
-        token = self.rule.inner(raised, info, generator).tokens[0]
-        plain = self.rule.inner(logits, info, generator)
+        token = self.inner(raised, info, generator).tokens[0]
+        plain = self.inner(logits, info, generator)
         tokens, confidence = plain.tokens.clone(), torch.zeros_like(plain.confidence)
         tokens[self.head] = token
         confidence[self.head] = (plain.logits[self.head, token] - plain.norm[self.head]).exp()

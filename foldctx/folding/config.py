@@ -155,7 +155,7 @@ def _between(alone: float, shared: float | None, share: float) -> float:
 class Limits:
     """The values in force: what was asked for, else what was measured of the model.
 
-    `skip_threshold` None never skips.
+    `skip_threshold` None never skips. The biases are the model's own (see `Calibration`).
     """
 
     window: int

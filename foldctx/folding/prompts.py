@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from foldctx.decoding.words import Words
 from foldctx.errors import ModelError
 from foldctx.folding.template import TASKS, Template, parse_template, read_template
 from foldctx.models.tokenizer import Tokenizer
+from foldctx.models.words import Words
 
 TEMPLATES = Path(__file__).parent / "templates"
 _KINDS = {"questions": "question", "memory": "memory", "chunk": "chunk"}
@@ -164,23 +164,10 @@ class Prompts:
             found[ids[0]] = k
         return found
 
-    @cached_property
+    @property
     def words(self) -> Words:
-        """Where words begin and what is punctuation, by the text of every id."""
-        pieces = [self._tokenizer.decode([token]) for token in range(self._tokenizer.vocab_size)]
-        return Words(
-            starts=frozenset(i for i, piece in enumerate(pieces) if piece[:1].isspace()),
-            marks=frozenset(
-                i
-                for i, piece in enumerate(pieces)
-                if piece.strip() and not any(c.isalnum() or c == "\ufffd" for c in piece)
-            ),
-            names=frozenset(
-                i
-                for i, piece in enumerate(pieces)
-                if piece[:1].isspace() and (piece[1:2].isupper() or piece[1:2].isdigit())
-            ),
-        )
+        """Where words begin among the tokenizer's ids."""
+        return self._tokenizer.words
 
     @cached_property
     def labels(self) -> frozenset[int]:

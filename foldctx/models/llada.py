@@ -79,6 +79,21 @@ def dims_from_config(config: Mapping[str, Any]) -> Dims:
     return dims
 
 
+def size_fields(dims: Dims, window: int) -> dict[str, Any]:
+    """The fields of config.json that `dims_from_config` reads these sizes from."""
+    return {
+        "weight_tying": dims.tied,
+        "d_model": dims.width,
+        "n_layers": dims.layers,
+        "n_heads": dims.heads,
+        "n_kv_heads": dims.kv_heads,
+        "mlp_hidden_size": dims.mlp,
+        "vocab_size": dims.embeddings,
+        "embedding_size": dims.embeddings,
+        "max_sequence_length": window,
+    }
+
+
 def network(dims: Dims) -> "Network":
     """The modules of a checkpoint."""
     from foldctx.models.architecture import Transformer

@@ -6,6 +6,7 @@ encoded by a copy of the tokenizer that knows no special tokens; templates by th
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tokenizers import Tokenizer as RawTokenizer
 
 from foldctx.errors import ModelError
 from foldctx.models.vocabulary import read_form, tokenizer_form
+from foldctx.models.words import Words
 
 
 class Tokenizer:
@@ -73,3 +75,21 @@ class Tokenizer:
     def decode(self, ids: Sequence[int], *, keep_special: bool = False) -> str:
         """Text of ids; special tokens are left out unless kept."""
         return str(self._template.decode(list(ids), skip_special_tokens=not keep_special))
+
+    @cached_property
+    def words(self) -> Words:
+        """Where words begin and what is punctuation, by the text of every id."""
+        pieces = [self.decode([token]) for token in range(self.vocab_size)]
+        return Words(
+            starts=frozenset(i for i, piece in enumerate(pieces) if piece[:1].isspace()),
+            marks=frozenset(
+                i
+                for i, piece in enumerate(pieces)
+                if piece.strip() and not any(c.isalnum() or c == "\ufffd" for c in piece)
+            ),
+            names=frozenset(
+                i
+                for i, piece in enumerate(pieces)
+                if piece[:1].isspace() and (piece[1:2].isupper() or piece[1:2].isdigit())
+            ),
+        )

@@ -8,9 +8,9 @@ import torch
 from foldctx.decoding import Request, Segment, decode_one, preset
 from foldctx.decoding.copying import Copying
 from foldctx.decoding.propose import Place, Proposer
-from foldctx.decoding.words import Words
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
+from foldctx.models.words import Words
 
 INFO = ModelInfo("toy", "llada", window=64, vocab_size=20, mask_id=19, eos_id=18)
 NOTES = ((17, 3, 4, 5, 17, 3, 6, 7),)  # two notes behind their label 17: 3 4 5 and 3 6 7

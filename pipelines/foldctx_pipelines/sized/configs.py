@@ -7,7 +7,7 @@ from typing import Any
 from foldctx.errors import UsageError
 from foldctx.models.checkpoint import EMBEDDED, locate
 from foldctx.models.dims import Dims
-from foldctx.models.llada import PUBLISHED_IDS, PUBLISHED_VOCAB
+from foldctx.models.llada import PUBLISHED_IDS, PUBLISHED_VOCAB, size_fields
 from foldctx_pipelines.bench.shapes import SHAPES
 
 LLADA_8B = "llada-8b"
@@ -81,13 +81,5 @@ def sized_config(dims: Dims, window: int = 4096) -> dict[str, Any]:
     return {
         **_PUBLISHED,
         **{field: reader[field] for field in _IDS},
-        "d_model": dims.width,
-        "n_layers": dims.layers,
-        "n_heads": dims.heads,
-        "n_kv_heads": dims.kv_heads,
-        "mlp_hidden_size": dims.mlp,
-        "vocab_size": dims.embeddings,
-        "embedding_size": dims.embeddings,
-        "weight_tying": dims.tied,
-        "max_sequence_length": window,
+        **size_fields(dims, window),
     }

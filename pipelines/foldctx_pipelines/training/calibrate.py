@@ -100,16 +100,18 @@ def _none_probabilities(
 
 def _skip_threshold(helping: Sequence[float], loss: float) -> float:
     """The smallest threshold that skips at most a share `loss` of the helping windows."""
-    ranked = sorted(helping, reverse=True)
-    edge = ranked[min(int(loss * len(ranked)), len(ranked) - 1)]
-    return min(0.9999, max(0.5, math.ceil(edge * 1e4 + 1) / 1e4))
+    return min(0.9999, max(0.5, math.ceil(_passed_by(helping, loss) * 1e4 + 1) / 1e4))
 
 
 def _none_bias(gaps: Sequence[float], loss: float) -> float:
     """The least bias, up to 2 nats in tenths, at which none wins a share `loss` of these slots."""
-    ranked = sorted(gaps, reverse=True)
-    edge = ranked[min(int(loss * len(ranked)), len(ranked) - 1)] if ranked else 0.0
+    edge = _passed_by(gaps, loss) if gaps else 0.0
     return min(2.0, max(0.0, math.ceil(10 * edge) / 10))
+
+
+def _passed_by(values: Sequence[float], share: float) -> float:
+    """The value that at most a share of them passes."""
+    return sorted(values, reverse=True)[min(int(share * len(values)), len(values) - 1)]
 
 
 def _share(flags: Sequence[bool]) -> float:

@@ -1,7 +1,7 @@
 """What reading with an exported reader costs, measured on documents that training never saw."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -74,19 +74,14 @@ def _read(
         length += sum(len(ids) for ids in world.encode(more))
         rows += more
     rng.shuffle(rows)
-    session = Session(
-        text_document("measured", " ".join(rows)), [fact.question for fact in facts], setup
-    )
+    document = text_document("measured", " ".join(rows))
+    session = Session(document, [fact.question for fact in facts], setup)
     windows = [
         dict(told.fields)
-        for told in _events(session)
-        if told.event == "window" and told.fields["kind"] in ("read", "answer")
+        for told in answer_session(session)
+        if isinstance(told, Happened) and told.event == "window"
     ]
     return windows, session.groups[0].layout.memory
-
-
-def _events(session: Session) -> Iterator[Happened]:
-    return (told for told in answer_session(session) if isinstance(told, Happened))
 
 
 def _skipped(row: dict[str, Any], measured: Calibration) -> bool:
@@ -98,15 +93,20 @@ def _forwards(reads: Windows, measured: Calibration) -> float:
     return fmean([row["forwards"] for row in reads if not _skipped(row, measured)] or [1.0])
 
 
+def _carried(windows: Windows) -> list[int]:
+    """Tokens of the notes that were carried into each window that was read."""
+    return [row["tokens"]["memory"] for row in windows if row["kind"] == "read"]
+
+
 def _full(windows: Windows, room: int) -> float:
     """How full the memory is over the last half of the reading."""
-    carried = [row["tokens"]["memory"] for row in windows if row["kind"] == "read"]
+    carried = _carried(windows)
     return min(1.0, fmean(carried[len(carried) // 2 :]) / room)
 
 
 def _rate(windows: Windows, full: float) -> float:
     """Tokens of notes per window with which a memory that stops at `full` held what it did."""
-    carried = [row["tokens"]["memory"] for row in windows if row["kind"] == "read"]
+    carried = _carried(windows)
     low, high = 0.0, max(full, 1.0)
     for _ in range(30):
         rate = (low + high) / 2

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from foldctx.errors import UsageError
 from foldctx.models import read_checkpoint
 from foldctx.models.architecture import Dims
-from foldctx.models.llada import WEIGHT_PREFIX
+from foldctx.models.llada import WEIGHT_PREFIX, size_fields
 from foldctx.models.weights import read_weights
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -31,15 +31,7 @@ def llada_config(dims: Dims, window: int, ids: Mapping[str, int]) -> dict[str, A
         "alibi": False,
         "include_bias": False,
         "include_qkv_bias": dims.qkv_bias,
-        "weight_tying": dims.tied,
-        "d_model": dims.width,
-        "n_layers": dims.layers,
-        "n_heads": dims.heads,
-        "n_kv_heads": dims.kv_heads,
-        "mlp_hidden_size": dims.mlp,
-        "vocab_size": dims.embeddings,
-        "embedding_size": dims.embeddings,
-        "max_sequence_length": window,
+        **size_fields(dims, window),
         "rms_norm_eps": dims.norm_eps,
         "rope_theta": dims.rope_theta,
         **ids,
