@@ -37,8 +37,8 @@ def answered(tmp_path: Path, *options: str) -> tuple[Score, list[dict[str, Any]]
     return score_rows(ROWS, records), records
 
 
-def test_fold_answers_more_samples_than_shuffled_weights(tmp_path: Path) -> None:
-    """What the reader gets right it owes to its weights; every run keeps the window and adds up."""
+def test_fold_answers_the_samples(tmp_path: Path) -> None:
+    """Every run keeps the window and adds up."""
     trace = tmp_path / "run.jsonl"
     score, records = answered(tmp_path, "--trace", str(trace))
     assert score.answerable == 20 and score.unanswerable == 4
@@ -47,12 +47,22 @@ def test_fold_answers_more_samples_than_shuffled_weights(tmp_path: Path) -> None
     report = check(trace.read_bytes().splitlines())
     assert report.ok and report.complete, report.problems
     assert score.right >= 9 and score.on_page >= 0.8 * score.right, score
-    control = shuffled_score(tmp_path)
-    assert control.right <= 2 and control.right < score.right, control
 
 
-def shuffled_score(tmp_path: Path) -> Score:
-    """The same command with every weight matrix permuted: what is right is chance."""
+def test_shuffled_weights_answer_by_chance(tmp_path: Path) -> None:
+    """Without the longest document, which costs nine tenths of it: weights that know nothing note all."""
+    rows = [row for row in ROWS if "handbook" not in row["source"]]
+    control = shuffled_score(tmp_path, rows)
+    assert control.answerable >= 10 and control.right <= 1, control
+
+
+@pytest.mark.slow
+def test_shuffled_weights_answer_all_samples_by_chance(tmp_path: Path) -> None:
+    assert shuffled_score(tmp_path, ROWS).right <= 2
+
+
+def shuffled_score(tmp_path: Path, rows: list[dict[str, Any]]) -> Score:
+    """The same questions with every weight matrix permuted: what is right is chance."""
     folder = tmp_path / "shuffled"
     shutil.copytree(EMBEDDED_FOLDER, folder)
     weights = load_file(folder / "model.safetensors")
@@ -61,7 +71,11 @@ def shuffled_score(tmp_path: Path) -> Score:
         order = torch.randperm(tensor.numel(), generator=generator)
         weights[name] = tensor.flatten()[order].view(tensor.shape).contiguous()
     save_file(weights, folder / "model.safetensors")
-    return answered(tmp_path, "--model", str(folder))[0]
+    asked = tmp_path / "questions.jsonl"
+    lines = (json.dumps(row | {"source": str(ROOT / row["source"])}) for row in rows)
+    asked.write_text("\n".join(lines))
+    options = ["--questions", str(asked), "--model", str(folder), "--json"]
+    return score_rows(rows, foldctx_json("answer", *options))
 
 
 @pytest.mark.slow
