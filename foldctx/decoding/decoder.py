@@ -17,7 +17,9 @@ class Decoder:
     """How requests are decoded; holds no state, so one serves any number of them.
 
     `block_length` positions are denoised together, counted from the end of the prompt; the last
-    block may be shorter. Raises UsageError for a combination that cannot work.
+    block may be shorter. `fresh_answers` leaves the cache to what else is read and written: an answer
+    about a document is short, and stale keys cost it more than they save. Raises UsageError for a
+    combination that cannot work.
     """
 
     feed: SuffixFeed
@@ -27,6 +29,7 @@ class Decoder:
     stop: Stop
     block_length: int = 32
     span: SpanFold = field(default_factory=SpanFold)
+    fresh_answers: bool = False
     name: str = "custom"
 
     def __post_init__(self) -> None:

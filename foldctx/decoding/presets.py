@@ -41,6 +41,7 @@ PRESETS: Mapping[str, Preset] = {
         cache="prefix",
         commit="threshold",
         stop="eos",
+        fresh_answers=True,
     ),
     "elastic-cache": _llada(
         "near masks and the terminal one, features at intervals, confident tokens at once "
@@ -150,6 +151,7 @@ _COMMON: Mapping[str, Option] = {
     "block_length": Option(32, (int,), "block_length"),
     "span": Option("first", (str,), "kept"),
     "span_tokens": Option(0, (int,), "tokens"),
+    "fresh_answers": Option(False, (bool,), "fresh_answers"),
     "compat_least": Option(1, (int,), "least"),
     "compat_steps": Option(None, (int, type(None)), "steps"),
 }
@@ -221,5 +223,6 @@ def preset(name: str, **overrides: Any) -> "decoding.Decoder":
         **members,
         block_length=options["block_length"],
         span=decoding.SpanFold("nothing" if kept == "first" and not tokens else kept, tokens),
+        fresh_answers=options["fresh_answers"],
         name=name,
     )

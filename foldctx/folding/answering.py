@@ -7,6 +7,7 @@ from typing import Literal
 
 from foldctx.decoding import (
     Decoded,
+    Decoder,
     FirstEos,
     Fold,
     Never,
@@ -21,7 +22,7 @@ from foldctx.folding.happened import Happened
 from foldctx.folding.layout import Question, segments
 from foldctx.folding.memory import Note
 from foldctx.folding.quoting import find_evidence
-from foldctx.folding.reading import for_text
+from foldctx.folding.reading import for_answer, for_text
 from foldctx.folding.session import Session
 from foldctx.folding.strategies import STRATEGY, reread
 
@@ -176,9 +177,15 @@ def _decode(session: Session, request: Request) -> Iterator[Fold | Step | Decode
     """Decode the answer; a length that was asked for is decoded to its last token."""
     stop = FirstEos() if session.config.gen_length is None else Never()
     level: Literal["steps", "result"] = "steps" if session.setup.steps else "result"
-    settings = for_text(session.decoder, session.prompts, session.calibration)
+    settings = answer_settings(session)
     decoder = replace(settings, stop=stop)
     yield from decode(session.predictor, [request], decoder, level=level)
+
+
+def answer_settings(session: Session) -> Decoder:
+    """The decoder of answers; a length that was asked for may be many blocks, and keeps its cache."""
+    fitted = for_answer if session.config.gen_length is None else for_text
+    return fitted(session.decoder, session.prompts, session.calibration)
 
 
 def _judge(session: Session, decoded: Decoded, attempt: _Attempt) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from foldctx.folding.answering import notes_room
+from foldctx.folding.answering import answer_settings, notes_room
 from foldctx.folding.decoding_cost import Cost, decoding_cost
 from foldctx.folding.reading import Passage
 from foldctx.folding.session import Group, Session
@@ -142,7 +142,7 @@ def _answering(session: Session, number: int) -> Cost:
     notes = session.calibration.carried(read, 1, room)
     block = min(session.decoder.block_length, length)
     cost = decoding_cost(
-        session.decoder,
+        answer_settings(session),
         (frame, frame + notes, frame + room),
         length,
         forwards=session.calibration.answering(

@@ -19,6 +19,7 @@ from foldctx.decoding import (
     Step,
     decode,
 )
+from foldctx.decoding.cache import NoCache
 from foldctx.decoding.copying import Copying
 from foldctx.decoding.propose import Proposer
 from foldctx.decoding.reluctant import Reluctant
@@ -131,6 +132,12 @@ def for_text(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decod
     if prompts.end_last:
         return replace(decoder, propose=replace(propose, confidence_eos_eot_inf=True))
     return decoder
+
+
+def for_answer(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:
+    """The decoder for answers no longer than the template's."""
+    settings = for_text(decoder, prompts, measured)
+    return replace(settings, cache=NoCache()) if decoder.fresh_answers else settings
 
 
 def for_slots(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:

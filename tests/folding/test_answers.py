@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,30 @@ def test_a_confidence_that_is_no_probability_is_none(make_toy: MakeToy) -> None:
     )
     (answer,), _ = run(session)
     assert (answer.text, answer.confidence) == ("deep blue", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "whole"),
+    [
+        ({}, True),
+        ({"fresh_answers": False}, False),
+        ({"length": 16}, False),
+        ({"cache": "none"}, True),
+    ],
+)
+def test_answers_are_decoded_without_stale_keys(
+    make_toy: MakeToy, asked: dict[str, Any], whole: bool
+) -> None:
+    """Each forward of an answer feeds all, but where its cache or its length was asked for."""
+    options = dict(asked)
+    length = options.pop("length", None)
+    session = open_toy(make_toy(), ALPHA, ["Of alpha?"], "elastic", options, gen_length=length)
+    (answer,), events = run(session)
+    assert answer.text == "deep blue"
+    (window,) = of(events, "window", kind="answer")
+    assert window.fields["forwards"] > 1
+    fed_whole = window.fields["tokens_fed"] == window.fields["forwards"] * window.fields["fed_max"]
+    assert fed_whole == whole
 
 
 def test_the_least_sure_windows_are_read_again_before_abstaining(make_toy: MakeToy) -> None:

@@ -113,7 +113,7 @@ def test_without_a_threshold_that_is_reached_nothing_is_skipped(
 def test_questions_share_windows_and_keep_their_notes_apart(make_toy: MakeToy) -> None:
     names = ["alpha", "beta", "gamma", "delta"]
     text = " ".join(
-        f"{filler(5, 100 * i)} Note that {n} is {n[0]}{i}." for i, n in enumerate(names)
+        f"{filler(12, 100 * i)} Note that {n} is {n[0]}{i}." for i, n in enumerate(names)
     )
     toy = make_toy(window=256)
     session = open_toy(toy, text, [f"What is {n}?" for n in names])

@@ -11,7 +11,7 @@ from foldctx.decoding import Decoded, Decoder, Predictor, Quota, Request, Usage,
 from foldctx.errors import UsageError
 from foldctx.folding.config import Calibration
 from foldctx.folding.prompts import Prompts
-from foldctx.folding.reading import for_text, slots_ended
+from foldctx.folding.reading import for_answer, slots_ended
 from foldctx.models.load import Model
 from foldctx.records import FIDELITY_SCHEMA
 from foldctx_pipelines.bench.cases import Case, make_cases
@@ -115,7 +115,7 @@ def _settings(decoder: Decoder, prompts: Prompts, measured: Calibration) -> dict
     stop = slots_ended(prompts, canvas.slots)
     return {
         "read": replace(decoder, commit=commit, stop=stop, block_length=canvas.length),
-        "answer": for_text(decoder, prompts, measured),
+        "answer": for_answer(decoder, prompts, measured),
     }
 
 

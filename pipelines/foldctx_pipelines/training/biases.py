@@ -7,7 +7,7 @@ from foldctx.decoding import Request, Segment, decode_one, preset
 from foldctx.decoding.presets import DEFAULT_PRESET
 from foldctx.folding.answering import mean_confidence
 from foldctx.folding.config import Calibration
-from foldctx.folding.reading import for_text
+from foldctx.folding.reading import for_answer
 from foldctx.models.load import Model
 from foldctx_pipelines.scoring import contains_gold
 from foldctx_pipelines.training.sources import World
@@ -80,7 +80,7 @@ def answered(model: Model, world: World, window: Window, measured: Calibration) 
     decoded = decode_one(
         model,
         Request("0", prompt, world.prompts.answer_length),
-        for_text(preset(DEFAULT_PRESET), world.prompts, measured),
+        for_answer(preset(DEFAULT_PRESET), world.prompts, measured),
     )
     given = bool(decoded.text) and not world.prompts.says_none(decoded.text)
     said = world.prompts.decode(decoded.text)

@@ -8,7 +8,7 @@ from foldctx.api import calibration_of
 from foldctx.decoding import Decoded, Decoder, Request, Segment, decode, preset
 from foldctx.folding.layout import segments
 from foldctx.folding.prompts import Prompts
-from foldctx.folding.reading import for_text
+from foldctx.folding.reading import for_answer
 from foldctx.models.families import FAMILIES
 from foldctx.models.load import Model
 from foldctx_pipelines.prompts import check_chat, make_prompt, prompt_segments
@@ -72,7 +72,7 @@ def check_prompt(model: Model, decoder: Decoder, seed: int = 0) -> Check:
     """One prompt, twice: the same tokens, none of them a mask, and some text."""
     prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
     asked = requests(model, prompts, seed)[:1]
-    settings = for_text(decoder, prompts, calibration_of(model.calibration))
+    settings = for_answer(decoder, prompts, calibration_of(model.calibration))
     first, again = (sample(model, settings, asked).decoded[0] for _ in range(2))
     problems = []
     if first.tokens != again.tokens:
@@ -111,7 +111,7 @@ def compare(model: Model, decoder: Decoder, seed: int = 0) -> tuple[Check, Check
     plain = _exact(model, decoder)
     measured = calibration_of(model.calibration)
     exact, chosen = (
-        sample(model, for_text(replace(one, stop=decoder.stop), prompts, measured), asked)
+        sample(model, for_answer(replace(one, stop=decoder.stop), prompts, measured), asked)
         for one in (plain, decoder)
     )
     equal = longest = 0
