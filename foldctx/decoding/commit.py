@@ -1,6 +1,6 @@
 """Commit seam: which proposals of a forward are written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -19,7 +19,8 @@ class BlockStep:
 
     `mask_ratio` is the share of masks among what was fed from the block's start on. The block has
     `block_length` positions; `settled` of its forwards so far, this one included, began without a
-    mask, and this one edited `edited` tokens.
+    mask, and this one edited `edited` tokens. A rule that draws takes its numbers from `generator`,
+    which is the request's own, so that neither company nor the global seed matters.
     """
 
     step: int
@@ -29,6 +30,7 @@ class BlockStep:
     block_length: int = 0
     settled: int = 0
     edited: int = 0
+    generator: torch.Generator = field(default_factory=torch.Generator, repr=False, compare=False)
 
 
 class Commit(Protocol):

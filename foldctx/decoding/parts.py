@@ -90,7 +90,9 @@ COMMITS: Mapping[str, Part] = {
     "quota": _part("commit:Quota", steps=None, idle=True),
     "threshold": _part("commit:Threshold", {"threshold": "tau"}, threshold=0.9),
     "dynamic": _part("commit:DynamicThreshold", {"threshold": "tau"}, threshold=0.9, alpha=0.3),
-    "timesteps": _part("timesteps:Timesteps", steps=None, eps=1e-3, independent=False),
+    "timesteps": _part(
+        "timesteps:Timesteps", steps=None, eps=1e-3, independent=False, alg_temp=0.0
+    ),
     "threshold-or-quota": _part(
         "refine:ThresholdOrQuota", {"threshold": "tau"}, threshold=0.95, steps=32
     ),

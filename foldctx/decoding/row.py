@@ -194,6 +194,7 @@ class Row:
             ratio,
             block_length=self.layout.block_length,
             settled=self._settled,
+            generator=self._generator,
         )
         chosen = self.decoder.commit.select(proposal.confidence[:masks], at).sort().values
         edited = self._edits(proposal)

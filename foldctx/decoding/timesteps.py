@@ -23,17 +23,28 @@ class Timesteps(Commit):
     nothing, as in the reference, and all steps run. With `independent` (Dream's alg "origin") every
     mask is committed with probability 1 - s / t by itself; the ranking must be random then.
     `steps=None` takes as many as there are masks.
+
+    `alg_temp` 0 commits the most confident. Above it, a step's positions are drawn without
+    replacement from softmax(confidence / alg_temp); only their choice changes, no confidence does.
     """
 
     steps: int | None = None
     eps: float = 1e-3
     independent: bool = False
+    alg_temp: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
             raise UsageError(f"steps={self.steps}; it must be at least 1")
         if not 0 < self.eps < 1:
             raise UsageError(f"eps={self.eps} does not lie between 0 and 1, where time ends")
+        if not 0 <= self.alg_temp < float("inf"):
+            raise UsageError(f"alg_temp={self.alg_temp} must be a number of at least 0")
+        if self.independent and self.alg_temp > 0:
+            raise UsageError(
+                f"alg_temp={self.alg_temp} with independent=true: every mask has its own chance then "
+                "and none is ranked; leave one of them out"
+            )
 
     @property
     def needs_probability(self) -> bool:
@@ -75,7 +86,23 @@ class Timesteps(Commit):
         stays = times[at.step + 1] / times[at.step]
         if self.independent:
             return (confidence >= stays).nonzero().flatten()
-        return ranked(confidence)[: int(confidence.numel() * (1 - stays))]
+        count = int(confidence.numel() * (1 - stays))
+        if self.alg_temp > 0 and count:
+            confidence = self._perturbed(confidence, at.generator)
+        return ranked(confidence)[:count]
+
+    def _perturbed(self, confidence: Tensor, generator: torch.Generator) -> Tensor:
+        """Scores whose k best are k draws without replacement from softmax(confidence / alg_temp).
+
+        The Gumbel-top-k trick (Kool et al., arXiv 1903.06059) has exactly the distribution of the
+        reference's `torch.multinomial`, and needs no k chances above zero: near alg_temp 0, where
+        the softmax underflows, it takes the most confident. Dividing by no less than 1 keeps the
+        scores finite at either end.
+        """
+        uniform = torch.rand(confidence.shape, dtype=torch.float64, generator=generator)
+        gumbel = -(-uniform.log()).log()
+        scale = max(self.alg_temp, 1.0)
+        return confidence.double() / scale + self.alg_temp / scale * gumbel
 
     def done(self, at: BlockStep, left: int) -> bool:
         """After the last step."""

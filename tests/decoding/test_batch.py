@@ -14,6 +14,7 @@ PRESETS = {
     "exact noisy": {"block_length": 8, "temperature": 0.7, "remasking": "random"},
     "parallel": {"block_length": 8, "threshold": 0.6},
     "elastic": {"block_length": 8, "near": 6, "threshold": 0.6},
+    "dream drawn": {"block_length": 8, "steps": 30, "alg_temp": 0.5},
     "elastic noisy": {"block_length": 8, "near": 6, "stride": 5, "temperature": 0.5},
 }
 

@@ -1,7 +1,9 @@
 """Dream: its proposal and schedule against the book, and every method over shifted logits."""
 
 import math
+from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 import torch
@@ -21,6 +23,7 @@ from foldctx.decoding import (
     decode,
     decode_one,
     preset,
+    preset_options,
 )
 from foldctx.decoding.commit import BlockStep
 from foldctx.errors import UsageError
@@ -204,6 +207,83 @@ def test_every_mask_its_own_chance() -> None:
         preset("dream", independent=True)
 
 
+SPREAD = torch.tensor([0.1, 0.9, 0.5, 0.2, 0.7], dtype=torch.float64)
+
+
+def drawn(rule: Timesteps, confidence: Tensor, generator: torch.Generator) -> tuple[int, ...]:
+    """What a first forward commits."""
+    at = BlockStep(0, confidence.numel(), 1, generator=generator)
+    return tuple(sorted(rule.select(confidence, at).tolist()))
+
+
+def test_positions_are_drawn_as_the_reference_draws_them() -> None:
+    """Pairs of five: 8000 draws against 80000 of torch.multinomial's; 0.02 is 3.7 deviations."""
+    draws, many, generator = 8000, 80000, torch.Generator().manual_seed(0)
+    rule, chances = Timesteps(2, alg_temp=0.4), (SPREAD / 0.4).softmax(-1)
+    got = Counter(drawn(rule, SPREAD, generator) for _ in range(draws))
+    reference = torch.multinomial(chances.expand(many, -1), 2, generator=generator)
+    expected = Counter(map(tuple, reference.sort(-1).values.tolist()))
+    p = chances.tolist()
+    for i, j in combinations(range(5), 2):
+        share = p[i] * p[j] * (1 / (1 - p[i]) + 1 / (1 - p[j]))
+        assert got[i, j] / draws == pytest.approx(share, abs=0.02)
+        assert got[i, j] / draws == pytest.approx(expected[i, j] / many, abs=0.02)
+    assert sum(got.values()) == draws and all(len(pair) == 2 for pair in got)
+
+
+@pytest.mark.parametrize("alg_temp", [5e-324, 1e-300, 1e-9])
+def test_a_tiny_alg_temp_takes_the_most_confident(alg_temp: float) -> None:
+    """The softmax has fewer chances above zero than a step commits, and that refuses nothing."""
+    assert int(((SPREAD / 1e-9).softmax(-1) > 0).sum()) == 1
+    assert drawn(Timesteps(2, alg_temp=alg_temp), SPREAD, torch.Generator()) == (1, 4)
+    asked = request("a", 12, 40)
+    plain, near = (
+        decode_one(dream(), asked, preset("dream", steps=8, alg_temp=t)) for t in (0.0, alg_temp)
+    )
+    assert near == plain
+
+
+def test_a_huge_alg_temp_draws_evenly() -> None:
+    rule, generator = Timesteps(2, alg_temp=1e308), torch.Generator().manual_seed(0)
+    counts = Counter(i for _ in range(2000) for i in drawn(rule, SPREAD, generator))
+    assert all(counts[i] / 2000 == pytest.approx(2 / 5, abs=0.05) for i in range(5))
+
+
+def test_the_seed_decides_which_positions_are_drawn() -> None:
+    """And nothing else of the run: as many a forward, every one of them at least one."""
+    by = preset("dream", steps=8, alg_temp=0.5)
+    torch.manual_seed(1)
+    one = decode_one(dream(), request("a", 12, 40, seed=1), by)
+    torch.manual_seed(2)
+    again, other = (decode_one(dream(), request("a", 12, 40, seed=seed), by) for seed in (1, 2))
+    plain = decode_one(dream(), request("a", 12, 40, seed=1), preset("dream", steps=8))
+    assert one == again
+    assert one.filled_at != other.filled_at and one.filled_at != plain.filled_at
+    for run in (one, other):
+        assert MASK not in run.tokens and run.usage == plain.usage
+        assert Counter(run.filled_at) == Counter(plain.filled_at)
+        assert set(run.filled_at) == set(range(8))
+
+
+def test_drawing_changes_no_confidence() -> None:
+    """What is recorded is what the model believed: of the first forward, where inputs are equal."""
+    plain, run = (
+        decode_one(dream(), request("a", 12, 8), preset("dream", steps=steps, alg_temp=alg_temp))
+        for steps, alg_temp in ((1, 0.0), (2, 0.5))
+    )
+    first = [i for i, forward in enumerate(run.filled_at) if forward == 0]
+    assert first and all(run.confidences[i] == plain.confidences[i] for i in first)
+
+
+def test_alg_temp_is_an_option_like_any_other() -> None:
+    assert preset_options("dream")["alg_temp"] == 0.0
+    assert preset("dream", alg_temp=1).describe()["commit"]["alg_temp"] == 1
+    with pytest.raises(UsageError, match="alg_temp belongs to commit=timesteps"):
+        preset("exact", alg_temp=0.5)
+    with pytest.raises(UsageError, match="alg_temp='hot' is not of type float or int"):
+        preset("dream", alg_temp="hot")
+
+
 REFUSED = [
     (lambda: Tempered(-1.0), "temperature=-1.0"),
     (lambda: Tempered(top_p=0.0), "top_p=0.0"),
@@ -211,6 +291,10 @@ REFUSED = [
     (lambda: Tempered(remasking="best"), "remasking='best'"),  # type: ignore[arg-type]
     (lambda: Timesteps(0), "steps=0"),
     (lambda: Timesteps(4, 1.0), "eps=1.0"),
+    (lambda: Timesteps(alg_temp=-0.1), "alg_temp=-0.1 must be a number of at least 0"),
+    (lambda: Timesteps(alg_temp=math.nan), "alg_temp=nan must be"),
+    (lambda: Timesteps(alg_temp=math.inf), "alg_temp=inf must be"),
+    (lambda: Timesteps(independent=True, alg_temp=0.5), "alg_temp=0.5 with independent=true"),
 ]
 
 
