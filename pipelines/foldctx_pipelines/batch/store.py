@@ -147,9 +147,11 @@ def read_sealed(path: Path) -> Iterator[Entry]:
         for number, line in enumerate(file, start=1):
             try:
                 record = orjson.loads(line)
-                yield Entry(record, record.get("attempt", 1), at)
-            except (orjson.JSONDecodeError, AttributeError) as error:
+            except orjson.JSONDecodeError as error:
                 raise TraceError(f"{path}, line {number}: no record ({error})") from None
+            if not (isinstance(record, dict) and "id" in record):
+                raise TraceError(f"{path}, line {number}: no record (it has no id)")
+            yield Entry(record, record.get("attempt", 1), at)
             at += len(line)
 
 
