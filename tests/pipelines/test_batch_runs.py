@@ -28,6 +28,7 @@ from foldctx_pipelines.batch import (
     Summary,
     each,
     read_folder,
+    records_of,
     run,
 )
 from foldctx_pipelines.batch.rows import blocks, by_key, in_sample
@@ -208,6 +209,22 @@ def test_the_state_is_known_without_word_of_the_progress(
     assert state(3) == "stopped"
     go(tmp_path, Counting())
     assert state(12) == "done"
+
+
+@pytest.mark.parametrize("seen", [0, 1, 3])
+def test_who_reads_a_shard_that_is_sealed_meanwhile_sees_it_whole(
+    tmp_path: Path, seen: int
+) -> None:
+    """Scores and states are read while runs go on: a row must not vanish between two files."""
+    go(tmp_path, Counting(1), NUMBERS[:3])
+    stop_after(tmp_path, 6, commit_rows=3, retry_failed=True)
+    reading = records_of(read_folder(tmp_path).files(Shard()))
+    first = [next(reading)["id"] for _ in range(seen)]
+    go(tmp_path, Counting())
+    assert not journal(tmp_path).exists()
+    rest = [record["id"] for record in reading]
+    before = 8 if seen else 12
+    assert sorted(first + rest) == sorted(row.id for row in NUMBERS[:before])
 
 
 def stop_after(folder: Path, count: int, **options: Any) -> None:
