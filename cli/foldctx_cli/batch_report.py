@@ -16,6 +16,7 @@ from foldctx_pipelines.batch.work import Cost, Warned
 if TYPE_CHECKING:
     from foldctx_pipelines.batch.status import RunStatus, ShardStatus
     from foldctx_pipelines.batch.tally import Tally
+    from foldctx_pipelines.batch.work import Record
 
 _MOST_COMPLAINTS = 10
 
@@ -91,7 +92,7 @@ class Watch(Shown):
                 continue
             self._failed += 1
             if self._failed <= _MOST_COMPLAINTS:
-                complain("error", record["error"]["message"])
+                complain("error", _blame(record))
             elif self._failed == _MOST_COMPLAINTS + 1:
                 complain("error", "more rows failed; errors.jsonl of the run lists them at its end")
 
@@ -106,6 +107,12 @@ class Watch(Shown):
         if self._failed:
             text += f", {self._failed} failed"
         self._bar.update(self._task, description=text)
+
+
+def _blame(record: "Record") -> str:
+    """What failed and why; most messages begin with the source themselves."""
+    source, message = str(record["source"]), str(record["error"]["message"])
+    return message if message.startswith(source) else f"{source}: {message}"
 
 
 def summary_text(summary: Summary) -> Iterator[RenderableType]:

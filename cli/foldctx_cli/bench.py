@@ -4,9 +4,7 @@ import typer
 
 from foldctx_cli import bench_decode, bench_fidelity, bench_precision, bench_read
 
-app = typer.Typer(
-    no_args_is_help=True, help="Measure speed, cost and faithfulness, side by side in one run."
-)
+app = typer.Typer(help="Measure speed, cost and faithfulness, side by side in one run.")
 app.command("decode")(bench_decode.decode)
 app.command("read")(bench_read.read)
 app.command("fidelity")(bench_fidelity.fidelity)

@@ -5,7 +5,7 @@ Nothing here imports torch, so that help and wrong options stay quick.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -120,15 +120,17 @@ class ModelOptions(WhereOptions):
         """Load the model; what is wrong with the options is told before torch is imported."""
         placement = self.placement()
 
-        from foldctx.models.checkpoint import read_checkpoint
         from foldctx.models.load import load_checkpoint
 
-        checkpoint = read_checkpoint(
-            self.model, revision=self.revision, window=window, rope_scale_to=self.rope_scale_to
-        )
-        return load_checkpoint(checkpoint, packed=True, placement=placement)
+        return load_checkpoint(self.read(window), packed=True, placement=placement)
+
+    def read(self, window: int | None = None) -> "Checkpoint":
+        """The same model without its tensors."""
+        return CheckpointOptions(self.model, self.revision, self.rope_scale_to).read(window)
 
     @property
-    def numbers(self) -> dict[str, str | None]:
+    def numbers(self) -> dict[str, Any]:
         """What changes the numbers that a model computes, for what a run depends on."""
-        return {"dtype": self.dtype, "quantize": self.quantize}
+        from foldctx_pipelines.batch.reader import numbers
+
+        return numbers(self.placement(), self.rope_scale_to)

@@ -1,5 +1,6 @@
 """What to ask of which source: the jobs of a run, read and looked at before any model is loaded."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ def read_rows(path: str, stdin: BinaryIO | None) -> Iterator[tuple[int, Mapping[
 def parse_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The objects of JSON lines and their line numbers; UsageError naming the line that is none."""
     for number, line in enumerate(lines, start=1):
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if not line.strip():
             continue
         try:

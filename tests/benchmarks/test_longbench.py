@@ -3,6 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,14 +143,31 @@ def test_line_separators_inside_a_text_do_not_end_a_row(tmp_path: Path) -> None:
     [
         ("{", "qasper.jsonl, line 1: not JSON"),
         ("[1]", "line 1: expected an object"),
-        ('{"input": "x", "context": "y"}', "row 1: answers=None is not a list"),
-        ('{"input": 3, "context": "y", "answers": []}', "row 1: input=3 is not a str"),
+        ('{"input": "x", "context": "y"}', "row 1: answers=None is no list"),
+        ('{"input": 3, "context": "y", "answers": []}', "row 1: input=3 is no str"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "qasper.jsonl").write_text(content)
     with pytest.raises(UsageError, match=said):
         load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "said"),
+    [
+        ("qasper_e", {"length": None}, "row 1: length=None is no int"),
+        ("trec", {"all_classes": None}, "row 1: all_classes=None is no list"),
+        ("passage_retrieval_en", {"answers": ["2"]}, "row 1: gold answer '2' names no paragraph"),
+    ],
+)
+def test_rows_that_could_not_be_scored_are_refused(
+    tmp_path: Path, task: str, change: dict[str, Any], said: str
+) -> None:
+    row = {**make_row(task.removesuffix("_e")), **change}
+    (tmp_path / f"{task}.jsonl").write_text(json.dumps(row))
+    with pytest.raises(UsageError, match=said):
+        load(str(tmp_path), extended=task.endswith("_e"))
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ def test_markdown_has_table_and_settings() -> None:
 def test_a_record_that_cannot_be_scored_is_named() -> None:
     with pytest.raises(TraceError, match="record hotpotqa/0: cannot be scored"):
         score_records("longbench", [record("hotpotqa", "x")], SETTINGS)
+    with pytest.raises(TraceError, match="record qasper_e/0: cannot be scored.*length"):
+        score_records("longbench", [record("qasper_e", "x", answers=["x"])], SETTINGS)
     with pytest.raises(TraceError, match="of another benchmark"):
         score_records("longbench", [record("vt", "x", outputs=["x"])], SETTINGS)
 

@@ -81,6 +81,9 @@ def test_failed_rows_and_their_exit_codes(
     (tmp_path / "bad.gone").write_bytes(b"\0")
     assert call(*only)[0] == 1
     assert call(*only, "--retry-failed", "--max-errors", 0)[0] == 1
+    listed.write_bytes(orjson.dumps({"id": "wordy", "text": "A.", "question": "why " * 200}))
+    code, _, told = call("batch", listed, "-m", model, "-o", tmp_path / "third")
+    assert code == 1 and "error: wordy: question 1 has " in told, "whose question is not told"
 
 
 def test_a_corpus_in_shards(call: Call, model: Path, corpus: Path, tmp_path: Path) -> None:

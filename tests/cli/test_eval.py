@@ -62,7 +62,7 @@ def test_a_second_invocation_loads_no_model(
     options = ["--model", model, "--task", "hotpotqa"]
     assert call(*command, *options)[0] == 0
     before = sorted(p.read_bytes() for p in (tmp_path / "run").glob("shard-*.jsonl"))
-    monkeypatch.setattr("foldctx.models.load.load_model", no_model)
+    monkeypatch.setattr("foldctx.models.load.load_checkpoint", no_model)
     code, out, _ = call(*command, *options)
     assert (code, orjson.loads(out)["made"]) == (0, 0)
     assert before == sorted(p.read_bytes() for p in (tmp_path / "run").glob("shard-*.jsonl"))
@@ -85,6 +85,33 @@ def test_another_way_of_answering_is_refused(
         code, _, err = call(*command, *options)
         assert code == 2
         assert "was" in err and " and is " in err
+
+
+def test_a_raised_window_is_what_the_run_says_and_depends_on(
+    rows: Write, model: Path, call: Call, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = ["eval", "longbench", "run", rows(["hotpotqa"]), "-o", run, "--model", model]
+    assert call(*command, "--rope-scale-to", 1024)[0] == 0
+    stated = orjson.loads((run / "manifest.json").read_bytes())["fingerprint"]
+    assert (stated["config"]["window"], stated["rope_scale_to"]) == (1024, 1024)
+    assert stated["dtype"] == "float32", "the type that is computed in, not its option"
+    code, _, err = call(*command)
+    assert code == 2
+    assert "config.window was 1024 and is 512" in err and "rope_scale_to was 1024" in err
+    assert call(*command, "--rope-scale-to", 1024, "--dtype", "float32")[0] == 0
+
+
+def test_a_shard_counts_its_own_rows(rows: Write, model: Path, call: Call, tmp_path: Path) -> None:
+    run, made = tmp_path / "run", []
+    command = ["eval", "longbench", "run", rows(["hotpotqa", "trec", "lcc"]), "-o", run]
+    for shard in ("1/2", "2/2"):
+        code, out, _ = call(*command, "--model", model, "--shard", shard, "--strategy", "truncate")
+        assert code == 0
+        made.append(orjson.loads(out)["made"])
+    _, out, _ = call("batch", "status", run)
+    totals = [shard["total"] for shard in orjson.loads(out)["shards"]]
+    assert totals == made and sum(made) == 3
 
 
 def test_scoring_needs_no_torch_and_can_be_repeated(
@@ -166,6 +193,7 @@ def test_longwriter_writes_past_the_window(model: Path, call: Call, tmp_path: Pa
             "no bAbI file",
         ),
         (["squad"], "longbench, ruler, babilong, longwriter"),
+        (["ruler"], "Missing command; there are run, score"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(

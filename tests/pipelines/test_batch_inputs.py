@@ -117,7 +117,11 @@ def test_a_parquet_file(tmp_path: Path) -> None:
     given = open_input(str(tmp_path / "in.parquet"), (), None)
     assert ids(given) == ["a:1", "a:2", "b"] and len(asks(given)) == 3
     (tmp_path / "bad.parquet").write_text("no table")
-    with pytest.raises(UsageError, match="not a Parquet file"):
+    with pytest.raises(UsageError, match="bad.parquet: cannot be read as Parquet"):
+        ids(open_input(str(tmp_path / "bad.parquet"), (), None))
+    data = (tmp_path / "in.parquet").read_bytes()
+    (tmp_path / "bad.parquet").write_bytes(data[:4] + b"\xff" * 40 + data[44:])
+    with pytest.raises(UsageError, match="bad.parquet: cannot be read as Parquet"):
         ids(open_input(str(tmp_path / "bad.parquet"), (), None))
 
 
@@ -137,6 +141,49 @@ def test_a_saved_data_set_and_its_splits(tmp_path: Path) -> None:
         ids(open_input(str(tmp_path / "both"), (), None, "dev"))
     with pytest.raises(UsageError, match="has no splits"):
         ids(open_input(str(tmp_path / "plain"), (), None, "test"))
+
+
+def test_a_folder_of_data_with_its_card_is_a_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "set"
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\nA card.\n")
+    rows = datasets.Dataset.from_dict({"text": ["One.", "Two."]})
+    rows.to_json(str(folder / "data" / "train.jsonl"))
+    capfd.readouterr()
+    given = open_input(str(folder), Q, None)
+    assert [text for _, _, text in asks(given)] == ["One.", "Two."]
+    assert capfd.readouterr() == ("", ""), "its bars are shown in a pipe"
+    with pytest.raises(UsageError, match="there is no 'test'; give one of its splits"):
+        ids(open_input(str(folder), Q, None, "test"))
+    (folder / "data" / "train.jsonl").write_text("{")
+    with pytest.raises(UsageError, match="files cannot be read as a data set"):
+        ids(open_input(str(folder), Q, None))
+    (folder / "a.txt").write_text("A document.")
+    assert [source for source, _, _ in asks(open_input(str(folder), Q, None))] == [
+        str(folder / "README.md"),
+        str(folder / "a.txt"),
+    ]
+
+
+def test_a_split_of_what_has_none_is_refused(jsonl: Callable[..., str], tmp_path: Path) -> None:
+    name = jsonl({"text": "One."})
+    (tmp_path / "a.txt").write_text("A document.")
+    for given in (name, str(tmp_path), str(tmp_path / "*.txt"), "-"):
+        with pytest.raises(UsageError, match="has no splits"):
+            open_input(given, Q, io.BytesIO(b"a.txt"), "train")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_rows(tmp_path: Path) -> None:
+    data = b'\xef\xbb\xbf{"id": "a", "text": "One."}\r\n'
+    (tmp_path / "in.jsonl").write_bytes(data)
+    assert ids(open_input(str(tmp_path / "in.jsonl"), Q, None)) == ["a"]
+    assert ids(open_input("-", Q, io.BytesIO(data))) == ["a"]
+    assert asks(open_input("-", Q, io.BytesIO(b"\xef\xbb\xbfa.txt\r\n")))[0][0] == "a.txt"
 
 
 def test_a_data_set_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> None:

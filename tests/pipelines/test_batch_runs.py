@@ -28,6 +28,7 @@ from foldctx_pipelines.batch import (
     Summary,
     each,
     read_folder,
+    records_of,
     run,
 )
 from foldctx_pipelines.batch.rows import blocks, by_key, in_sample
@@ -131,6 +132,13 @@ def test_too_many_errors_end_the_run_and_it_can_go_on(tmp_path: Path) -> None:
     assert go(tmp_path, rest).failed == 3 and rest.made == list(range(5, 12))
 
 
+def test_too_many_errors_do_not_wait_for_a_group_to_fill(tmp_path: Path) -> None:
+    work = Counting(1, 2, 4, 6)
+    with pytest.raises(FoldctxError, match="3 rows failed, more than --max-errors 2"):
+        go(tmp_path, work, max_errors=2)
+    assert work.made == [0, 1, 2, 3, 4]
+
+
 def test_what_was_finished_is_committed_when_the_run_is_interrupted(tmp_path: Path) -> None:
     def make(row: Row) -> dict[str, Any]:
         if row.payload == 8:
@@ -173,6 +181,50 @@ def test_damage_in_the_middle_is_no_crash_and_is_told(tmp_path: Path) -> None:
     journal(tmp_path).write_bytes(data)
     with pytest.raises(TraceError, match="damaged at byte 0, before records that are whole"):
         go(tmp_path, Counting())
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"[]\n", b"7\n", b'{"id": \n'])
+def test_a_sealed_line_that_is_no_record_is_named(tmp_path: Path, line: bytes) -> None:
+    go(tmp_path, Counting())
+    with (tmp_path / "shard-00001-of-00001.jsonl").open("ab") as file:
+        file.write(line)
+    with pytest.raises(TraceError, match="shard-00001-of-00001.jsonl, line 13: no record"):
+        run_status(read_folder(tmp_path))
+
+
+@pytest.mark.parametrize("told", [None, b"", b"[1]", b'{"state": "done", "made": 3}'])
+def test_the_state_is_known_without_word_of_the_progress(
+    tmp_path: Path, told: bytes | None
+) -> None:
+    def state(count: int) -> str:
+        (progress,) = tmp_path.glob("progress-*.json")
+        progress.unlink()
+        if told is not None:
+            progress.write_bytes(told)
+        shard = run_status(read_folder(tmp_path)).shards[0]
+        assert shard.tally.done == count
+        return shard.state
+
+    stop_after(tmp_path, 3, commit_rows=3)
+    assert state(3) == "stopped"
+    go(tmp_path, Counting())
+    assert state(12) == "done"
+
+
+@pytest.mark.parametrize("seen", [0, 1, 3])
+def test_who_reads_a_shard_that_is_sealed_meanwhile_sees_it_whole(
+    tmp_path: Path, seen: int
+) -> None:
+    """Scores and states are read while runs go on: a row must not vanish between two files."""
+    go(tmp_path, Counting(1), NUMBERS[:3])
+    stop_after(tmp_path, 6, commit_rows=3, retry_failed=True)
+    reading = records_of(read_folder(tmp_path).files(Shard()))
+    first = [next(reading)["id"] for _ in range(seen)]
+    go(tmp_path, Counting())
+    assert not journal(tmp_path).exists()
+    rest = [record["id"] for record in reading]
+    before = 8 if seen else 12
+    assert sorted(first + rest) == sorted(row.id for row in NUMBERS[:before])
 
 
 def stop_after(folder: Path, count: int, **options: Any) -> None:

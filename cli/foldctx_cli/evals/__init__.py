@@ -15,7 +15,7 @@ _HELP = {
 }
 
 for _name, (_run, _help) in _HELP.items():
-    _sub = typer.Typer(help=_help, no_args_is_help=True)
+    _sub = typer.Typer(help=_help)
     _sub.command("run")(_run)
     _sub.command("score")(score_command(_name))
     app.add_typer(_sub, name=_name)

@@ -45,7 +45,6 @@ def run(
     Length 0 is the facts alone.
     """
     from foldctx.documents import read_document
-    from foldctx.models.checkpoint import read_checkpoint
     from foldctx_pipelines.benchmarks import babilong
     from foldctx_pipelines.benchmarks.sample import file_digest
 
@@ -54,7 +53,7 @@ def run(
         raise UsageError(f"task {missing[0]!r}: {source} has {', '.join(files)}")
     files = {name: path for name, path in files.items() if not task or name in task}
     text = read_document(making.book).text
-    checkpoint = read_checkpoint(model.model, revision=model.revision, window=reading.window)
+    checkpoint = model.read(reading.window)
     method = make_method(reading, decoding, checkpoint)
     made = babilong.generate(
         files,

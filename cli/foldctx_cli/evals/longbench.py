@@ -54,7 +54,6 @@ def run(
 
     With --strategy truncate the official prompt is cut in the middle and continued.
     """
-    from foldctx.models.checkpoint import read_checkpoint
     from foldctx_pipelines.benchmarks import longbench
 
     settings = longbench.protocols()[rules.protocol]
@@ -66,7 +65,7 @@ def run(
         examples=rules.examples,  # type: ignore[arg-type]
         limit=rules.limit,
     )
-    checkpoint = read_checkpoint(model.model, revision=model.revision, window=reading.window)
+    checkpoint = model.read(reading.window)
     method = make_method(reading, decoding, checkpoint, settings)
 
     from foldctx_pipelines.benchmarks.running import Benchmark

@@ -25,7 +25,6 @@ def run(
 ) -> None:
     """Write the texts that prompts ask for into a run folder; they may be longer than the window."""
     from foldctx.folding.config import FoldConfig
-    from foldctx.models.checkpoint import read_checkpoint
     from foldctx_cli.console import standard_input
     from foldctx_pipelines.benchmarks import longwriter
     from foldctx_pipelines.benchmarks.answering import TRUNCATE, Method
@@ -34,7 +33,7 @@ def run(
     samples = longwriter.load(
         prompts, standard_input(), tokens_per_word=tokens_per_word, limit=limit
     )
-    checkpoint = read_checkpoint(model.model, revision=model.revision)
+    checkpoint = model.read()
     preset = decoding.preset or checkpoint.family.preset
     method = Method(config, preset, decoding.overrides(), decoding.seed)
 

@@ -108,9 +108,7 @@ def run(cases: Cases, decoding: DecodingOptions, model: ModelOptions, outcome: O
     """
     wanted, form = cases.evaluation(decoding.seed), outcome.form
 
-    from foldctx.models.checkpoint import read_checkpoint
-
-    checkpoint = read_checkpoint(model.model, revision=model.revision)
+    checkpoint = model.read()
     if outcome.output is not None:
         code = _evaluate(wanted, outcome.output, checkpoint, model, decoding, outcome, form)
     else:

@@ -42,7 +42,6 @@ def run(
 
     Without --task these are the tasks that can be made of what is given.
     """
-    from foldctx.models.checkpoint import read_checkpoint
     from foldctx_cli.console import complain
     from foldctx_pipelines.benchmarks import ruler
     from foldctx_pipelines.benchmarks.sample import file_digest
@@ -53,7 +52,7 @@ def run(
         complain(
             "warning", f"left out for want of --text, --squad or --hotpotqa: {', '.join(missing)}"
         )
-    checkpoint = read_checkpoint(model.model, revision=model.revision, window=reading.window)
+    checkpoint = model.read(reading.window)
     method = make_method(reading, decoding, checkpoint)
     samples = ruler.generate(
         names,

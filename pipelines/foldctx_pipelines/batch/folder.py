@@ -16,6 +16,7 @@ from foldctx_pipelines.batch.fingerprint import Fingerprint, differences
 from foldctx_pipelines.batch.rows import Shard
 
 RUN_SCHEMA = "foldctx.run/1"
+PROGRESS_SCHEMA = "foldctx.progress/1"
 _MANIFEST = "manifest.json"
 _PATIENCE = 30.0  # seconds; shards that begin together take turns at the manifest
 

@@ -3,6 +3,7 @@
 import glob
 import shutil
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from foldctx_pipelines.jobs import parse_rows
 _JSONL = (".jsonl", ".ndjson")
 _PATTERN = "*?["
 _DATASET_FILES = ("dataset_info.json", "dataset_dict.json")
+_DATA = (".parquet", ".jsonl", ".json", ".csv")
+_CARD = "README.md"
 _KINDS = (
     "a .jsonl or .parquet file, a document, a folder, a pattern such as 'corpus/**/*.pdf', a data "
     "set's folder or hub name, or - for paths or JSON lines on standard input"
@@ -55,12 +58,16 @@ def open_input(
     Raises UsageError, listing what there is, for what is none of the known kinds.
     """
     path = Path(name)
-    if name == "-":
-        return _standard_input(questions, stdin)
-    if path.is_dir():
+    if path.is_dir() and name != "-":
         if any((path / marker).is_file() for marker in _DATASET_FILES):
             return Input(lambda: _dataset_rows(_saved(path, split), name, questions))
-        return _folder(path, questions)
+        return _folder(path, questions, split)
+    if is_hub_name(name) and not path.exists() and not _means_a_file(path):
+        return Input(lambda: _dataset_rows(_from_hub(name, split), name, questions))
+    if split is not None:
+        raise UsageError(f"{name}: is no data set and has no splits; leave --split out")
+    if name == "-":
+        return _standard_input(questions, stdin)
     if path.is_file():
         return _file(path, questions)
     if any(sign in name for sign in _PATTERN):
@@ -68,8 +75,6 @@ def open_input(
         if not found:
             raise UsageError(f"{name}: no file has such a name; check the pattern")
         return _paths(found, questions)
-    if is_hub_name(name) and not _means_a_file(path):
-        return Input(lambda: _dataset_rows(_from_hub(name, split), name, questions))
     raise UsageError(f"{name}: there is nothing of this name; give {_KINDS}")
 
 
@@ -100,8 +105,12 @@ def _file(path: Path, questions: Sequence[str]) -> Input:
     raise UsageError(f"{name}: cannot be used as an input; give {_KINDS}")
 
 
-def _folder(path: Path, questions: Sequence[str]) -> Input:
-    """All documents below a folder; others are counted, and told of."""
+def _folder(path: Path, questions: Sequence[str], split: str | None) -> Input:
+    """All documents below a folder; others are counted, and told of.
+
+    Where there are files of data and no document but their card, it is a data set as it lies on the
+    hub.
+    """
     documents: list[str] = []
     others: dict[str, int] = {}
     for file in sorted(path.rglob("*")):
@@ -112,6 +121,10 @@ def _folder(path: Path, questions: Sequence[str]) -> Input:
             documents.append(str(file))
         else:
             others[suffix or "no suffix"] = others.get(suffix or "no suffix", 0) + 1
+    if set(documents) <= {str(path / _CARD)} and any(suffix in _DATA for suffix in others):
+        return Input(lambda: _dataset_rows(_beside(path, split), str(path), questions))
+    if split is not None:
+        raise UsageError(f"{path}: is no data set and has no splits; leave --split out")
     if not documents:
         kinds = ", ".join(MEDIA_TYPES)
         raise UsageError(f"{path}: no document in it; foldctx reads {kinds}")
@@ -133,7 +146,7 @@ def _standard_input(questions: Sequence[str], stdin: BinaryIO | None) -> Input:
     spool = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the input)
     shutil.copyfileobj(stdin, spool)
     spool.seek(0)
-    head = spool.read(4096).lstrip()
+    head = spool.read(4096).removeprefix(BOM_UTF8).lstrip()
     if head.startswith(b"{"):
 
         def lines() -> Iterator[Row]:
@@ -142,7 +155,7 @@ def _standard_input(questions: Sequence[str], stdin: BinaryIO | None) -> Input:
 
         return Input(lines)
     spool.seek(0)
-    data = spool.read()
+    data = spool.read().removeprefix(BOM_UTF8)
     names = data.split(b"\0" if b"\0" in data else b"\n")
     paths = [name.strip(b"\r").decode("utf-8", "surrogateescape") for name in names if name.strip()]
     if not paths:
@@ -170,8 +183,8 @@ def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
         file = pyarrow.parquet.ParquetFile(path)
         for batch in file.iter_batches(batch_size=64):
             yield from batch.to_pylist()
-    except pyarrow.ArrowInvalid as error:
-        raise UsageError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from None
+    except (pyarrow.ArrowException, OSError) as error:  # the latter for damaged pages too
+        raise UsageError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from None
 
 
 def _dataset_rows(data: Any, name: str, questions: Sequence[str]) -> Iterator[Row]:
@@ -184,18 +197,33 @@ def _saved(path: Path, split: str | None) -> Any:
     return _one_split(datasets.load_from_disk(str(path)), str(path), split)
 
 
+def _beside(path: Path, split: str | None) -> Any:
+    """The files of data below a folder, as `datasets` finds them."""
+    says = "has no document, and its files cannot be read as a data set"
+    return _one_split(_loaded(str(path), says, "give one of the files"), str(path), split)
+
+
 def _from_hub(name: str, split: str | None) -> Any:
+    says = "there is no such file here, and the data set cannot be had from the hub"
+    return _one_split(_loaded(name, says, "check the name and the connection"), name, split)
+
+
+def _loaded(name: str, says: str, remedy: str) -> Any:
+    """A data set, loaded in silence: its bars would be shown in a pipe too."""
     import datasets
 
+    hidden = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
     try:
-        found = datasets.load_dataset(name)
+        return datasets.load_dataset(name)
     except Exception as error:  # noqa: BLE001  (the library's own, the hub's, the disk's)
-        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        why = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise UsageError(
-            f"{name}: there is no such file here, and the data set cannot be had from the hub "
-            f"({type(error).__name__}: {reason}); check the name and the connection"
+            f"{name}: {says} ({type(error).__name__}: {_first_line(why)}); {remedy}"
         ) from None
-    return _one_split(found, name, split)
+    finally:
+        if not hidden:
+            datasets.enable_progress_bars()
 
 
 def _one_split(data: Any, name: str, split: str | None) -> Any:
@@ -210,3 +238,7 @@ def _one_split(data: Any, name: str, split: str | None) -> Any:
         given = "give one" if split is None else f"there is no {split!r}; give one"
         raise UsageError(f"{name}: {given} of its splits with --split: {', '.join(data)}")
     return data[split]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0]

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -44,37 +44,32 @@ class _Group:
     end: int
 
 
-def read_journal(path: Path) -> Iterator[_Group]:
-    """The whole groups of a journal, in order.
+def read_journal(file: BinaryIO) -> Iterator[_Group]:
+    """The whole groups of a journal, in order, from the start of an open one.
 
     Raises TraceError when a damaged group is followed by a whole one: then it was not a crash.
     """
     broken: int | None = None
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        pending: list[tuple[int, bytes]] = []
-        checksum, at = 0, 0
-        for line in file:
-            form = _parse(line)
-            if form is not None and "commit" in form:
-                whole = form.get("rows") == len(pending) and form.get("crc32") == checksum
-                if whole and broken is not None:
-                    raise TraceError(
-                        f"{path}: damaged at byte {broken}, before records that are whole; restore "
-                        "it from a copy, or remove it to make all its rows again"
-                    )
-                if whole:
-                    yield _Group([_entry(text, place) for place, text in pending], at + len(line))
-                elif broken is None:
-                    broken = pending[0][0] if pending else at
-                pending, checksum = [], 0
-            else:
-                pending.append((at, line))
-                checksum = zlib.crc32(line, checksum)
-            at += len(line)
+    pending: list[tuple[int, bytes]] = []
+    checksum, at = 0, file.seek(0)
+    for line in file:
+        form = _parse(line)
+        if form is not None and "commit" in form:
+            whole = form.get("rows") == len(pending) and form.get("crc32") == checksum
+            if whole and broken is not None:
+                raise TraceError(
+                    f"{file.name}: damaged at byte {broken}, before records that are whole; restore "
+                    "it from a copy, or remove it to make all its rows again"
+                )
+            if whole:
+                yield _Group([_entry(text, place) for place, text in pending], at + len(line))
+            elif broken is None:
+                broken = pending[0][0] if pending else at
+            pending, checksum = [], 0
+        else:
+            pending.append((at, line))
+            checksum = zlib.crc32(line, checksum)
+        at += len(line)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -28,6 +28,22 @@ from foldctx_pipelines.batch.rows import Row
 from foldctx_pipelines.batch.work import Work
 
 
+def numbers(placement: Placement, rope_scale_to: int | None) -> dict[str, Any]:
+    """What changes the numbers that a model computes, for what a run depends on.
+
+    The type is the one that is computed in: "auto" is another one on another machine.
+    """
+    name = placement.device
+    # Another machine may have the device: here only its kind is asked for.
+    device = choose_device("auto") if name == "auto" else torch.device(name)
+    dtype = choose_dtype(placement.dtype, device)
+    return {
+        "rope_scale_to": rope_scale_to,
+        "dtype": str(dtype).removeprefix("torch."),
+        "quantize": placement.quantize,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ReaderSpec:
     """Which model reads, how, and with which decoder; a preset of None is the model's own."""
@@ -72,16 +88,12 @@ class ReaderSpec:
 
         The name and the place of a model decide nothing; its weights do.
         """
-        # Another machine may have the device: here only its kind is asked for.
-        device = choose_device("auto") if self.device == "auto" else torch.device(self.device)
-        dtype, decoder = choose_dtype(self.placement.dtype, device), self.decoder(checkpoint)
+        decoder = self.decoder(checkpoint)
         return {
             "model": {
                 "weights_sha256": checkpoint.info.weights_sha256,
                 "revision": checkpoint.info.revision,
-                "rope_scale_to": self.rope_scale_to,
-                "dtype": str(dtype).removeprefix("torch."),
-                "quantize": self.placement.quantize,
+                **numbers(self.placement, self.rope_scale_to),
             },
             "tokenizer": checkpoint.tokenizer.sha256,
             "prompts": sha256(checkpoint.prompts_source.read_bytes()).hexdigest(),

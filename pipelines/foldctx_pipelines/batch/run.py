@@ -16,7 +16,7 @@ import orjson
 from foldctx.errors import FoldctxError, OutputError, UsageError
 from foldctx_pipelines.batch.files import Notice
 from foldctx_pipelines.batch.fingerprint import Fingerprint
-from foldctx_pipelines.batch.folder import open_folder
+from foldctx_pipelines.batch.folder import PROGRESS_SCHEMA, open_folder
 from foldctx_pipelines.batch.rows import Row, Shard, blocks, in_sample
 from foldctx_pipelines.batch.store import ShardStore, records_of
 from foldctx_pipelines.batch.tally import Tally
@@ -201,8 +201,10 @@ class _Runner:
 
     def _due(self) -> bool:
         waited = time.monotonic() - self.committed
-        return len(self.pending) >= self.how.commit_rows or (
-            bool(self.pending) and waited >= self.how.commit_seconds
+        return (
+            len(self.pending) >= self.how.commit_rows
+            or (bool(self.pending) and waited >= self.how.commit_seconds)
+            or self._too_many(sum("error" in record for record in self.pending))
         )
 
     def _commit(self) -> Committed:
@@ -216,18 +218,21 @@ class _Runner:
         self._tell("running")
         return Committed(records)
 
-    def _stop_at_errors(self) -> None:
+    def _too_many(self, more: int = 0) -> bool:
         most = self.how.max_errors
-        if most is not None and self.made.failed > most:
+        return most is not None and self.made.failed + more > most
+
+    def _stop_at_errors(self) -> None:
+        if self._too_many():
             raise FoldctxError(
-                f"{self.made.failed} rows failed, more than --max-errors {most}; see "
+                f"{self.made.failed} rows failed, more than --max-errors {self.how.max_errors}; see "
                 f"{self.store.files.folder} with foldctx batch status, then run again"
             )
 
     def _tell(self, state: str) -> None:
         failed = self.store.failures
         form = {
-            "schema": "foldctx.progress/1",
+            "schema": PROGRESS_SCHEMA,
             "state": state,
             "process": os.getpid(),
             "total": self.total,

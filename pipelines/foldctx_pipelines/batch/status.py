@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from foldctx_pipelines.batch.folder import RunFolder, ShardFiles
+from foldctx_pipelines.batch.folder import PROGRESS_SCHEMA, RunFolder, ShardFiles
 from foldctx_pipelines.batch.store import records_of
 from foldctx_pipelines.batch.tally import Tally
 
@@ -66,7 +66,7 @@ def _shard_status(files: ShardFiles) -> ShardStatus:
     tally, told = Tally(), _told(files)
     tally.add(records_of(files))
     running = files.lock.held()
-    state = str(told.get("state", "waiting"))
+    state = str(told.get("state", _state_of_files(files, tally)))
     if running or state == "running":  # whoever said so may have been killed since
         state = "running" if running else "stopped"
     made, seconds = told.get("made", {}), told.get("seconds", 0)
@@ -81,10 +81,18 @@ def _shard_status(files: ShardFiles) -> ShardStatus:
     )
 
 
+def _state_of_files(files: ShardFiles, tally: Tally) -> str:
+    """What the records alone say, where nobody tells of them."""
+    if files.sealed.exists() and not files.journal.exists():
+        return "done"
+    return "stopped" if tally.done or tally.failed else "waiting"
+
+
 def _told(files: ShardFiles) -> Mapping[str, Any]:
     """What the shard's worker told last; nothing where it cannot be read."""
     try:
-        told: Mapping[str, Any] = orjson.loads(files.progress.read_bytes())
+        told = orjson.loads(files.progress.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return {}
-    return told
+    known = isinstance(told, dict) and told.get("schema") == PROGRESS_SCHEMA
+    return told if known else {}

@@ -1,10 +1,12 @@
 """One shard of a run: what is recorded of it, in its sealed file, its errors and its journal."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, NamedTuple, Self
 
 import orjson
 
@@ -121,48 +123,75 @@ class ShardStore:
 
 def index(files: ShardFiles) -> tuple[dict[str, Recorded], int]:
     """What is recorded of a shard, by id, and where its journal's last whole group ends."""
+    with _held(files) as held:
+        return _index(held)
+
+
+def records_of(files: ShardFiles) -> Iterator[Record]:
+    """Every record of a shard, done or failed, each row's last; reads while others write too."""
+    with _held(files) as held:
+        rows, _ = _index(held)
+        for file in held.sealed:
+            for entry in _read_sealed(file):
+                known = rows.get(entry.id)
+                if known == Recorded(entry.failed, entry.attempt, True, entry.offset):
+                    yield entry.record
+        for group in read_journal(held.journal):
+            for entry in group.entries:
+                known = rows.get(entry.id)
+                if known == Recorded(entry.failed, entry.attempt, False, entry.offset):
+                    yield entry.record
+
+
+class _Held(NamedTuple):
+    """The open files of a shard; one that is not there is empty."""
+
+    journal: BinaryIO
+    sealed: Sequence[BinaryIO]
+
+
+@contextmanager
+def _held(files: ShardFiles) -> Iterator[_Held]:
+    """The files as they are now, so that a shard that is sealed meanwhile is still seen whole.
+
+    The journal is opened first: should it go before the others are, these have its records.
+    """
+    with ExitStack() as stack:
+
+        def opened(path: Path) -> BinaryIO:
+            try:
+                return stack.enter_context(path.open("rb"))
+            except FileNotFoundError:
+                return BytesIO()
+
+        yield _Held(opened(files.journal), [opened(path) for path in (files.errors, files.sealed)])
+
+
+def _index(held: _Held) -> tuple[dict[str, Recorded], int]:
     rows: dict[str, Recorded] = {}
-    for path in (files.errors, files.sealed):
-        for entry in read_sealed(path):
+    for file in held.sealed:
+        for entry in _read_sealed(file):
             rows[entry.id] = Recorded(entry.failed, entry.attempt, True, entry.offset)
     end = 0
-    for group in read_journal(files.journal):
+    for group in read_journal(held.journal):
         for entry in group.entries:
             rows[entry.id] = Recorded(entry.failed, entry.attempt, False, entry.offset)
         end = group.end
     return rows, end
 
 
-def read_sealed(path: Path) -> Iterator[Entry]:
-    """The records of a sealed file, or of a file of errors; none where there is no file.
+def _read_sealed(file: BinaryIO) -> Iterator[Entry]:
+    """The records of a sealed file, or of a file of errors, from its start.
 
     Raises TraceError naming the line that is damaged.
     """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        at = 0
-        for number, line in enumerate(file, start=1):
-            try:
-                record = orjson.loads(line)
-                yield Entry(record, record.get("attempt", 1), at)
-            except (orjson.JSONDecodeError, AttributeError) as error:
-                raise TraceError(f"{path}, line {number}: no record ({error})") from None
-            at += len(line)
-
-
-def records_of(files: ShardFiles) -> Iterator[Record]:
-    """Every record of a shard, done or failed, each row's last; reads while others write too."""
-    rows, _ = index(files)
-    for path in (files.errors, files.sealed):
-        for entry in read_sealed(path):
-            known = rows.get(entry.id)
-            if known == Recorded(entry.failed, entry.attempt, True, entry.offset):
-                yield entry.record
-    for group in read_journal(files.journal):
-        for entry in group.entries:
-            known = rows.get(entry.id)
-            if known == Recorded(entry.failed, entry.attempt, False, entry.offset):
-                yield entry.record
+    at = file.seek(0)
+    for number, line in enumerate(file, start=1):
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise TraceError(f"{file.name}, line {number}: no record ({error})") from None
+        if not (isinstance(record, dict) and "id" in record):
+            raise TraceError(f"{file.name}, line {number}: no record (it has no id)")
+        yield Entry(record, record.get("attempt", 1), at)
+        at += len(line)

@@ -107,9 +107,7 @@ def make_sample(
     examples: Examples = "skip",
 ) -> Sample:
     """A row as a sample. Raises UsageError naming a field that is missing or of another form."""
-    for field, kind in (("input", str), ("context", str), ("answers", list)):
-        if not isinstance(row.get(field), kind):
-            raise UsageError(f"{where}: {field}={row.get(field)!r:.50} is not a {kind.__name__}")
+    _check(name, task, row, where)
     places, parted = _places(task, row)
     question = _filled(task.question, places) if parted else row["input"]
     text = _filled(task.document, places) if parted else row["context"]
@@ -132,6 +130,23 @@ def make_sample(
         abstained=task.abstained,
         doc={**{key: row[key] for key in kept if key in row}, "parted": parted},
     )
+
+
+def _check(name: str, task: Task, row: Row, where: str) -> None:
+    """Refuse what could not be scored, before a model has worked on it."""
+    kinds: dict[str, type] = {"input": str, "context": str, "answers": list}
+    if name in extended_tasks():
+        kinds["length"] = int
+    if task.metric == "classification":
+        kinds["all_classes"] = list
+    for field, kind in kinds.items():
+        if not isinstance(row.get(field), kind):
+            raise UsageError(f"{where}: {field}={row.get(field)!r:.50} is no {kind.__name__}")
+    if task.metric in ("retrieval", "retrieval_zh"):
+        try:
+            best(task.metric, "", [str(gold) for gold in row["answers"]], ())
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}") from None
 
 
 def _places(task: Task, row: Row) -> tuple[dict[str, str], bool]:

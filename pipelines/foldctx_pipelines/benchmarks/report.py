@@ -94,6 +94,7 @@ def score_records(benchmark: str, records: Iterable[Record], settings: Mapping[s
 def _scored(known: Scoring, record: Record) -> Scored:
     try:
         task, doc = str(record["task"]), record["doc"]
+        known.columns(task, doc)  # what is asked of it later can be told
         if "error" in record:
             return Scored(record, task, 0.0, "")
         text = known.scored(task, record["response"])

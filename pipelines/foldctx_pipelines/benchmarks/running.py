@@ -45,6 +45,7 @@ def run_benchmark(
     """
     limits = Limits.of(method.config, checkpoint.info, calibration_of(checkpoint.calibration))
     rows = [Row(s.id, s, size=len(s.prompt) + len(s.document)) for s in samples]
+    how = options or RunOptions()
     fingerprint = {
         "benchmark": benchmark.name,
         **benchmark.settings,
@@ -56,8 +57,8 @@ def run_benchmark(
         SampleWork(lambda: Answerer(load(), method, benchmark.max_length)),
         fingerprint,
         kind=benchmark.name,
-        options=options or RunOptions(),
-        total=len(rows),
+        options=how,
+        total=len({row.id for row in rows if how.meant(row)}),
     )
 
 

@@ -1,5 +1,6 @@
 """Where benchmark rows come from: a folder, a zip archive, or the hub through `datasets`."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def _parse(data: bytes, name: str) -> list[Row]:
 
 def _objects(data: bytes, name: str) -> Iterator[Row]:
     # Not splitlines(): texts hold line separators that are no line ends in JSON Lines.
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    for number, line in enumerate(data.removeprefix(BOM_UTF8).split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
