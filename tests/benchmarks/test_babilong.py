@@ -171,6 +171,7 @@ def test_answer_rule(
         ("Mary moved.", "line 1: 'Mary moved.' does not start with a number"),
         ("1 Mary moved.", "holds no question"),
         ("1 Where is Mary?\tgarden", "expected question, answer and fact numbers"),
+        ("1 Where is Mary?\tgarden\tone", "expected question, answer and fact numbers"),
     ],
 )
 def test_files_of_another_form(tmp_path: Path, content: str, said: str) -> None:

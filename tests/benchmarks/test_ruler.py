@@ -182,6 +182,19 @@ def test_files_of_another_form_are_refused(write_json: Write, tmp_path: Path) ->
         read_hotpotqa(write_json("c.json", []))
     with pytest.raises(UsageError, match="cannot be read as JSON"):
         read_squad(tmp_path / "nowhere.json")
+    odd = {"data": [{"paragraphs": [{"context": "A.", "qas": ["no object"]}]}]}
+    with pytest.raises(UsageError, match="not of SQuAD's form"):
+        read_squad(write_json("d.json", odd))
+    with pytest.raises(UsageError, match="question or answer 5 is no text"):
+        read_hotpotqa(write_json("e.json", [{**HOTPOT[0], "answer": 5}]))
+
+
+def test_a_question_without_other_documents_is_refused_not_grown_for_ever(
+    write_json: Write,
+) -> None:
+    hotpot = read_hotpotqa(write_json("h.json", HOTPOT[:1]))
+    with pytest.raises(UsageError, match="qa_2: the file of --hotpotqa holds no document beside"):
+        make(["qa_2"], 700, Material(hotpotqa=hotpot))
 
 
 @pytest.mark.parametrize(

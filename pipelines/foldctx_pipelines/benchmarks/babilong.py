@@ -94,7 +94,7 @@ def read_stories(path: Path) -> list[Story]:
         if len(parts) == 1:
             facts[number] = rest.strip()
             continue
-        if len(parts) != 3:
+        if len(parts) != 3 or not all(n.isdecimal() for n in parts[2].split()):
             raise UsageError(f"{path}, line {place}: expected question, answer and fact numbers")
         order = list(facts)
         support = tuple(order.index(n) for n in map(int, parts[2].split()) if n in facts)

@@ -119,6 +119,11 @@ def documents(order: Order, random: Random, size: int) -> Draft:
     random.shuffle(far)
     rest = [*near, *far]
     wanted = max(0, size - len(chosen))
+    if wanted and not rest:
+        raise UsageError(
+            f"task {order.task.name}: the file of --{source} holds no document beside those of the "
+            "question itself; give one with more"
+        )
     while rest and len(chosen) < len(row.documents) + wanted:  # again from the start, if need be
         chosen += rest[: len(row.documents) + wanted - len(chosen)]
     Random(order.index).shuffle(chosen)

@@ -73,7 +73,7 @@ def read_squad(path: Path) -> Questions:
                     if not qa.get("is_impossible", False):
                         answers = tuple(answer["text"] for answer in qa["answers"])
                         asked.append(Asked(qa["question"], answers, (own,), more))
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not of SQuAD's form ({error!r})") from None
     return _checked(path, asked, documents)
 
@@ -98,6 +98,10 @@ def _checked(path: Path, asked: list[Asked], documents: list[str]) -> Questions:
     asked = [row for row in asked if row.answers]
     if not asked:
         raise UsageError(f"{path}: holds no question with an answer")
+    for row in asked:
+        for text in (row.query, *row.answers):
+            if not isinstance(text, str):
+                raise UsageError(f"{path}: question or answer {text!r:.50} is no text")
     return Questions(tuple(asked), tuple(documents))
 
 
