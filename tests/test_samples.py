@@ -32,15 +32,12 @@ def foldctx_json(*arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def answered(tmp_path: Path, *options: str) -> tuple[Score, list[dict[str, Any]]]:
-    records = foldctx_json("answer", "--questions", "samples/questions.jsonl", "--json", *options)
-    return score_rows(ROWS, records), records
-
-
 def test_fold_answers_the_samples(tmp_path: Path) -> None:
     """Every run keeps the window and adds up."""
     trace = tmp_path / "run.jsonl"
-    score, records = answered(tmp_path, "--trace", str(trace))
+    questions = ["--questions", "samples/questions.jsonl"]
+    records = foldctx_json("answer", *questions, "--json", "--trace", str(trace))
+    score = score_rows(ROWS, records)
     assert score.answerable == 20 and score.unanswerable == 4
     assert all(record["usage"]["fed_max"] <= 512 for record in records)
     assert all(record["usage"]["position_max"] < 512 for record in records)
@@ -50,7 +47,7 @@ def test_fold_answers_the_samples(tmp_path: Path) -> None:
 
 
 def test_shuffled_weights_answer_by_chance(tmp_path: Path) -> None:
-    """Without the longest document, which costs nine tenths of it: weights that know nothing note all."""
+    """Without the longest document: weights that know nothing skip nothing, and it is seven tenths."""
     rows = [row for row in ROWS if "handbook" not in row["source"]]
     control = shuffled_score(tmp_path, rows)
     assert control.answerable >= 10 and control.right <= 1, control

@@ -18,7 +18,7 @@ psutil = pytest.importorskip("psutil")
 pytest.importorskip("ray", reason="foldctx[ray] is not installed")
 pytestmark = pytest.mark.ray
 
-ROWS = 40
+ROWS = 60
 PATIENCE = 240  # seconds; a cluster and two models begin in a tenth of it
 
 
