@@ -34,3 +34,8 @@ class OutputError(FoldctxError):
 
 class TraceError(FoldctxError):
     """A trace or record file that is damaged or does not add up."""
+
+
+def first_line_of(error: Exception) -> str:
+    """What another library's error says, for a message of ours: its text may be pages long."""
+    return (str(error).strip() or "no reason given").splitlines()[0]

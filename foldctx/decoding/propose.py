@@ -62,6 +62,15 @@ class Place:
     ends: tuple[int, ...]
 
 
+def gumbel(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Gumbel noise of `like`'s shape, in float64: in float32 it favours likely tokens.
+
+    (arXiv 2409.02908.) Drawn on the host, so that a seed means the same on every device.
+    """
+    uniform = torch.rand(like.shape, dtype=torch.float64, generator=generator).to(like.device)
+    return -(-uniform.log()).log()
+
+
 class Propose(Protocol):
     """Turns a request's logits into a proposal."""
 
@@ -166,17 +175,11 @@ class Proposer(Propose):
             raw[:, info.eos_id] = -torch.inf
         norm = raw.logsumexp(-1)
         raw[:, info.mask_id] = -torch.inf
-        noisy = raw if self.temperature == 0 else self._noisy(raw, generator)
+        noisy = raw
+        if self.temperature > 0:
+            noisy = raw.double() + self.temperature * gumbel(raw, generator)
         tokens = noisy.argmax(-1)
         return Proposal(tokens, self._confidence(raw, norm, tokens, info, generator), raw, norm)
-
-    def _noisy(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        """Gumbel noise in float64: in float32 it favours likely tokens (arXiv 2409.02908).
-
-        Drawn on the host, so that a seed means the same on every device.
-        """
-        uniform = torch.rand(raw.shape, dtype=torch.float64, generator=generator).to(raw.device)
-        return raw.double() - self.temperature * (-uniform.log()).log()
 
     def _confidence(
         self,

@@ -7,7 +7,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from foldctx.decoding.propose import Proposal, Propose, Remasking
+from foldctx.decoding.propose import Proposal, Propose, Remasking, gumbel
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
 
@@ -65,9 +65,8 @@ class Tempered(Propose):
         mask = (raw[:, info.mask_id] - norm).exp()
         raw[:, info.mask_id] = -torch.inf
         noisy = raw
-        if self.temperature > 0:  # Gumbel noise on the host, so that a seed means the same anywhere
-            uniform = torch.rand(raw.shape, dtype=torch.float64, generator=generator)
-            noisy = raw.double() - (-uniform.to(raw.device).log()).log()
+        if self.temperature > 0:
+            noisy = raw.double() + gumbel(raw, generator)
         tokens = noisy.argmax(-1)
         confidence = self._confidence(raw, norm, mask, tokens, generator)
         return Proposal(tokens, confidence, raw, norm)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from foldctx.decoding.commit import BlockStep, Commit, ranked
+from foldctx.decoding.propose import gumbel
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
 
@@ -99,10 +100,8 @@ class Timesteps(Commit):
         the softmax underflows, it takes the most confident. Dividing by no less than 1 keeps the
         scores finite at either end.
         """
-        uniform = torch.rand(confidence.shape, dtype=torch.float64, generator=generator)
-        gumbel = -(-uniform.log()).log()
         scale = max(self.alg_temp, 1.0)
-        return confidence.double() / scale + self.alg_temp / scale * gumbel
+        return confidence.double() / scale + self.alg_temp / scale * gumbel(confidence, generator)
 
     def done(self, at: BlockStep, left: int) -> bool:
         """After the last step."""

@@ -174,18 +174,20 @@ def notes_room(session: Session, question: Question) -> int:
 
 
 def _decode(session: Session, request: Request) -> Iterator[Fold | Step | Decoded]:
-    """Decode the answer; a length that was asked for is decoded to its last token."""
-    stop = FirstEos() if session.config.gen_length is None else Never()
     level: Literal["steps", "result"] = "steps" if session.setup.steps else "result"
-    settings = answer_settings(session)
-    decoder = replace(settings, stop=stop)
-    yield from decode(session.predictor, [request], decoder, level=level)
+    yield from decode(session.predictor, [request], answer_settings(session), level=level)
 
 
 def answer_settings(session: Session) -> Decoder:
-    """The decoder of answers; a length that was asked for may be many blocks, and keeps its cache."""
-    fitted = for_answer if session.config.gen_length is None else for_text
-    return fitted(session.decoder, session.prompts, session.calibration)
+    """The decoder of answers.
+
+    A length that was asked for is decoded to its last token, and may be many blocks: it keeps its
+    cache.
+    """
+    given = (session.decoder, session.prompts, session.calibration)
+    if session.config.gen_length is None:
+        return replace(for_answer(*given), stop=FirstEos())
+    return replace(for_text(*given), stop=Never())
 
 
 def _judge(session: Session, decoded: Decoded, attempt: _Attempt) -> None:

@@ -10,6 +10,7 @@ from foldctx.decoding import (
     Decoder,
     FirstEos,
     Fold,
+    NoCache,
     Predictor,
     Quota,
     Request,
@@ -19,7 +20,6 @@ from foldctx.decoding import (
     Step,
     decode,
 )
-from foldctx.decoding.cache import NoCache
 from foldctx.decoding.copying import Copying
 from foldctx.decoding.propose import Proposer
 from foldctx.decoding.reluctant import Reluctant

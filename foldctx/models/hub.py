@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from foldctx.errors import ModelError
+from foldctx.errors import ModelError, first_line_of
 
 PATTERNS = ("*.json", "*.safetensors", "merges.txt")
 """All that is ever downloaded: data, no code and no pickles."""
@@ -33,10 +33,9 @@ def fetch(
         snapshot = snapshot_download(name, revision=revision, allow_patterns=list(patterns))
     except Exception as error:  # the hub's own errors, its HTTP client's and the disk's
         at = "" if revision is None else f" at revision {revision!r}"
-        reason = (str(error).strip() or "no reason given").splitlines()[0]
         raise ModelError(
             f"{name}{at} is not a folder here and cannot be downloaded from the hub "
-            f"({type(error).__name__}: {reason}); check the name and the connection (HF_HUB_OFFLINE "
+            f"({type(error).__name__}: {first_line_of(error)}); check the name and the connection (HF_HUB_OFFLINE "
             "forbids downloads; gated models need `hf auth login`), or pass the folder of a copy"
         ) from error
     folder = Path(snapshot)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from foldctx.documents import MEDIA_TYPES
-from foldctx.errors import UsageError
+from foldctx.errors import UsageError, first_line_of
 from foldctx.models.hub import is_hub_name
 from foldctx_pipelines.batch.rows import Row
 from foldctx_pipelines.batch.values import path_row, rows_of
@@ -65,7 +65,7 @@ def open_input(
     if is_hub_name(name) and not path.exists() and not _means_a_file(path):
         return Input(lambda: _dataset_rows(_from_hub(name, split), name, questions))
     if split is not None:
-        raise UsageError(f"{name}: is no data set and has no splits; leave --split out")
+        raise _no_splits(name)
     if name == "-":
         return _standard_input(questions, stdin)
     if path.is_file():
@@ -124,7 +124,7 @@ def _folder(path: Path, questions: Sequence[str], split: str | None) -> Input:
     if set(documents) <= {str(path / _CARD)} and any(suffix in _DATA for suffix in others):
         return Input(lambda: _dataset_rows(_beside(path, split), str(path), questions))
     if split is not None:
-        raise UsageError(f"{path}: is no data set and has no splits; leave --split out")
+        raise _no_splits(str(path))
     if not documents:
         kinds = ", ".join(MEDIA_TYPES)
         raise UsageError(f"{path}: no document in it; foldctx reads {kinds}")
@@ -184,7 +184,7 @@ def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
         for batch in file.iter_batches(batch_size=64):
             yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError) as error:  # the latter for damaged pages too
-        raise UsageError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from None
+        raise UsageError(f"{path}: cannot be read as Parquet ({first_line_of(error)})") from None
 
 
 def _dataset_rows(data: Any, name: str, questions: Sequence[str]) -> Iterator[Row]:
@@ -219,7 +219,7 @@ def _loaded(name: str, says: str, remedy: str) -> Any:
     except Exception as error:  # noqa: BLE001  (the library's own, the hub's, the disk's)
         why = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise UsageError(
-            f"{name}: {says} ({type(error).__name__}: {_first_line(why)}); {remedy}"
+            f"{name}: {says} ({type(error).__name__}: {first_line_of(why)}); {remedy}"
         ) from None
     finally:
         if not hidden:
@@ -240,5 +240,5 @@ def _one_split(data: Any, name: str, split: str | None) -> Any:
     return data[split]
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no reason given").splitlines()[0]
+def _no_splits(name: str) -> UsageError:
+    return UsageError(f"{name}: is no data set and has no splits; leave --split out")

@@ -1,14 +1,12 @@
 """Where benchmark rows come from: a folder, a zip archive, or the hub through `datasets`."""
 
-from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-import orjson
-
 from foldctx.errors import UsageError
+from foldctx_pipelines.jobs import parse_rows
 
 Row = Mapping[str, Any]
 
@@ -51,21 +49,8 @@ def tasks_in(source: str, known: Sequence[str]) -> list[str]:
 
 
 def _parse(data: bytes, name: str) -> list[Row]:
-    return list(_objects(data, name))
-
-
-def _objects(data: bytes, name: str) -> Iterator[Row]:
     # Not splitlines(): texts hold line separators that are no line ends in JSON Lines.
-    for number, line in enumerate(data.removeprefix(BOM_UTF8).split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise UsageError(f"{name}, line {number}: not JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise UsageError(f"{name}, line {number}: expected an object, found {row!r:.50}")
-        yield row
+    return [row for _, row in parse_rows(data.split(b"\n"), name)]
 
 
 def _opened(path: Path) -> ZipFile:
