@@ -1,4 +1,4 @@
-"""Sentences that share words with a question and do not answer it: what a reader points at wrongly."""
+"""Sentences that do not answer a question and look as if they did: shared words, and past mistakes."""
 
 import random
 import re
@@ -14,55 +14,82 @@ _STEM = 6  # letters of a word that are compared, so that its endings do not mat
 
 
 @dataclass(frozen=True, slots=True)
-class _Template:
-    """A sentence of a bank whose slots are not filled; `relation` is "" for a neutral one."""
+class Row:
+    """A sentence, or a bank's whose slots are not filled; `relation` is "" for a neutral one."""
 
     text: str
-    relation: str
-    lists: Mapping[str, Sequence[str]]
+    relation: str = ""
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False, compare=False)
+
+    def write(self, rng: random.Random) -> str:
+        """The sentence with its slots filled anew."""
+        return Filler(rng, self.lists).fill(self.text) if self.lists else self.text
 
 
 @dataclass(slots=True)
 class Lookalikes:
-    """An index of sentences by the beginnings of their words, made when it is first asked."""
+    """An index of sentences by the beginnings of their words, made when it is first asked.
+
+    `mistakes` are texts of rows that a reader pointed at wrongly, by the relation that was asked.
+    """
 
     bank: Bank
     prose: Prose
-    _rows: dict[str, list[str | _Template]] = field(default_factory=dict, init=False, repr=False)
+    mistakes: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    _rows: list[Row] = field(default_factory=list, init=False, repr=False)
+    _near: dict[str, list[Row]] = field(default_factory=dict, init=False, repr=False)
+    _wrong: dict[str, list[Row]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All sentences of the split: of prose, neutral ones of the bank, and its relations'."""
+        if not self._rows:
+            self._index()
+        return self._rows
 
     def draw(self, rng: random.Random, fact: Fact) -> str | None:
-        """A sentence of prose or of another relation that shares a word with the fact's question.
+        """A sentence of prose or of another relation that a reader may take for the fact's.
+
+        Half of them are past mistakes, where there are any.
+        """
+        wrong = self._wrong.get(fact.relation, ()) if self.rows else ()
+        for _ in range(4):
+            row = rng.choice(wrong) if wrong and rng.random() < 0.5 else self.near(rng, fact)
+            text = row.write(rng) if row is not None else fact.answer
+            if fact.answer not in text:
+                return text
+        return None
+
+    def near(self, rng: random.Random, fact: Fact) -> Row | None:
+        """A row that shares a word with the fact's question, of another relation.
 
         The rarer a word the likelier it is the shared one. None where no sentence shares any.
         """
-        if not self._rows:
-            self._rows = self._index()
-        shared = [stem for stem in stems(fact.question) if stem in self._rows]
+        assert self.rows
+        shared = [stem for stem in stems(fact.question) if stem in self._near]
         if not shared:
             return None
-        rare = [len(self._rows[stem]) ** -0.5 for stem in shared]
-        for _ in range(4):
-            row = rng.choice(self._rows[rng.choices(shared, rare)[0]])
-            if isinstance(row, str):
-                if fact.answer not in row:
-                    return row
-            elif row.relation != fact.relation:
-                return Filler(rng, row.lists).fill(row.text)
-        return None
+        rare = [len(self._near[stem]) ** -0.5 for stem in shared]
+        row = rng.choice(self._near[rng.choices(shared, rare)[0]])
+        return None if row.relation and row.relation == fact.relation else row
 
-    def _index(self) -> dict[str, list[str | _Template]]:
-        rows: list[str | _Template] = [text for file in self.prose.files for text in file]
-        rows += [_Template(text, "", lists) for text, lists in self.bank.fillers]
-        rows += [
-            _Template(text, relation.id, relation.lists)
+    def _index(self) -> None:
+        self._rows = [Row(text) for file in self.prose.files for text in file]
+        self._rows += [Row(text, "", lists) for text, lists in self.bank.fillers]
+        self._rows += [
+            Row(text, relation.id, relation.lists)
             for relation in self.bank.relations
             for text in relation.statements
         ]
-        index: dict[str, list[str | _Template]] = defaultdict(list)
-        for row in rows:
-            for stem in stems(row if isinstance(row, str) else _SLOT.sub(" ", row.text)):
+        index: dict[str, list[Row]] = defaultdict(list)
+        for row in self._rows:
+            for stem in stems(_SLOT.sub(" ", row.text) if row.lists else row.text):
                 index[stem].append(row)
-        return dict(index)
+        self._near = dict(index)
+        if self.mistakes:
+            known = {row.text: row for row in self._rows}
+            for relation, texts in self.mistakes.items():
+                self._wrong[relation] = [known[text] for text in texts if text in known]
 
 
 def stems(text: str) -> list[str]:
