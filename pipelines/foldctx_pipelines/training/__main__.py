@@ -23,6 +23,7 @@ from foldctx_pipelines.training.evaluate import quick_scores
 from foldctx_pipelines.training.export import copy_tokenizer
 from foldctx_pipelines.training.facts import load_banks
 from foldctx_pipelines.training.meanings import token_meanings
+from foldctx_pipelines.training.mistakes import load_mistakes
 from foldctx_pipelines.training.prose import load_prose
 from foldctx_pipelines.training.release import release
 from foldctx_pipelines.training.sources import Sources, World, draw_fact
@@ -40,15 +41,24 @@ STAGES = (
         answer_length=104,
         answer_rows=60,
         long_share=0.5,
-        answer_long_share=0.35,
-        story_share=0.12,
+        answer_long=384,
+        answer_long_share=0.4,
+        story_share=0.2,
+        story_answer_share=0.32,
     ),
 )
 Precision = Literal["bfloat16", "float32"]
 app = typer.Typer(add_completion=False)
 
 
-def build_world(run: Path, text: list[Path], wordnet: Path, *, held_out: bool = False) -> World:
+def build_world(
+    run: Path,
+    text: list[Path],
+    wordnet: Path,
+    *,
+    held_out: bool = False,
+    mistakes: Path | None = None,
+) -> World:
     """Banks, dictionary, prose and tokenizer; the tokenizer is trained when the run has none."""
     sources = Sources(
         bank=load_banks(held_out=held_out),
@@ -64,6 +74,7 @@ def build_world(run: Path, text: list[Path], wordnet: Path, *, held_out: bool = 
         bank=sources.bank,
         words=sources.words,
         prose=sources.prose,
+        mistakes={} if mistakes is None else load_mistakes(mistakes),
         prompts=Prompts.from_file(TEMPLATES / "reader.toml", tokenizer),
         tokenizer=tokenizer,
         mask_id=tokenizer.token_id("<|mdm_mask|>"),
@@ -112,6 +123,10 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
             help="Model folder to begin from, with its tokenizer, instead of the circuits."
         ),
     ] = None,
+    mistakes: Annotated[
+        Path | None,
+        typer.Option(help="What a reader pointed at wrongly, as `training.mistakes` writes it."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the exported model; `export` in the run folder.")
     ] = None,
@@ -127,8 +142,13 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
     torch.manual_seed(seed)
     if start is not None:
         copy_tokenizer(start, run)
-    world = build_world(run, text, wordnet)
-    held_out = replace(world, bank=load_banks(held_out=True), prose=load_prose(text, held_out=True))
+    world = build_world(run, text, wordnet, mistakes=mistakes)
+    held_out = replace(
+        world,
+        bank=load_banks(held_out=True),
+        prose=load_prose(text, held_out=True),
+        mistakes={},
+    )
     if not export_only:
         trainer = Trainer(
             _start(run, world, seed, start, encoder).to(device),
@@ -140,7 +160,7 @@ def main(  # noqa: PLR0913 - a parameter is an option of the command
         )
         trainer.resume()
         _train(trainer, held_out, every)
-    command = _command(text, steps, encoder, rate=rate, decay=decay, seed=seed)
+    command = _command(text, steps, encoder, mistakes, rate=rate, decay=decay, seed=seed)
     recipe = Recipe(command, _names(text))
     release(run, out or run / "export", DIMS, held_out, recipe=recipe)
 
@@ -191,11 +211,14 @@ def _names(text: list[Path]) -> tuple[str, ...]:
     return tuple(path.name for path in text)
 
 
-def _command(text: list[Path], steps: str, encoder: Path | None, **numbers: float) -> str:
+def _command(
+    text: list[Path], steps: str, encoder: Path | None, mistakes: Path | None, **numbers: float
+) -> str:
     """The command that makes the same weights, with file names in place of the user's paths."""
     files = " ".join(f"--text {name}" for name in _names(text))
     options = " ".join(f"--{name} {number:g}" for name, number in numbers.items())
     options += "" if encoder is None else " --encoder encoder"
+    options += "" if mistakes is None else f" --mistakes {mistakes.name}"
     module = "python -m foldctx_pipelines.training"
     return f"{module} --run run {files} --wordnet wordnet --steps {steps} {options}"
 

@@ -38,7 +38,9 @@ def load_mistakes(path: Path) -> dict[str, list[str]]:
             row = json.loads(line)
             found[row["relation"]][row["text"]] = None
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: cannot be read as mistakes ({error!r}); mine them anew") from None
+        raise UsageError(
+            f"{path}: cannot be read as mistakes ({error!r}); mine them anew"
+        ) from None
     return {relation: list(texts) for relation, texts in found.items()}
 
 
@@ -59,9 +61,7 @@ def mine(
         canvas = world.prompts.canvas(len(facts))
         first = [len(window.ids) - canvas.length + slot[0] for slot in canvas.slots]
         markers = torch.tensor([window.ids[at] for at, _ in window.marks])
-        feed = Feed(
-            torch.tensor(window.ids), torch.arange(len(window.ids)), torch.tensor(first)
-        )
+        feed = Feed(torch.tensor(window.ids), torch.arange(len(window.ids)), torch.tensor(first))
         hidden, _ = hidden_states(model, [feed])
         chances = model.head(hidden).float().softmax(-1)[:, markers]
         best = chances.max(-1)

@@ -138,7 +138,7 @@ def draw_needles(
     forms = FORMS[:2] if rng.random() < 0.8 else FORMS
     keyed: Form = rng.choice(forms) if key_form is None else key_form
     valued: Form = rng.choice((*FORMS, FORMS[1])) if value_form is None else value_form
-    values = values or rng.choice((1, 1, 1, 2, 3, 4, 4))
+    values = values or rng.choice((1, 1, 2, 3, 4, 4))
     distractors = rng.choice((0, 1, 2, 4, 4, 6)) if distractors is None else distractors
     phrasing = _phrasing(rng, split, published)
     digits = rng.randrange(1, 9) if rng.random() < 0.4 else 7

@@ -1,7 +1,7 @@
 """Where the facts of training windows come from: banks, a dictionary, real prose."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from foldctx.errors import UsageError
@@ -42,10 +42,12 @@ class Sources:
     words: Dictionary
     prose: Prose
     mixture: Mixture = Mixture()
+    mistakes: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     lookalikes: Lookalikes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lookalikes", Lookalikes(self.bank, self.prose))
+        made = Lookalikes(self.bank, self.prose, self.mistakes)
+        object.__setattr__(self, "lookalikes", made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,7 @@ def read_window(rng: random.Random, world: World, length: int, questions: int) -
             units.append((dressed(rng, fact.other_statement), -1))
         if fact.sibling_statement and rng.random() < 0.3:
             units.append((dressed(rng, fact.sibling_statement), -1))
-        alike = world.lookalikes.draw(rng, fact) if rng.random() < 0.4 else None
+        alike = world.lookalikes.draw(rng, fact) if rng.random() < 0.55 else None
         if alike:
             units.append((dressed(rng, alike), -1))
     rng.shuffle(units)

@@ -32,7 +32,9 @@ class Stage:
     """A part of the curriculum: `steps` batches of `rows` windows of `length` tokens each.
 
     A share `long_share` of the batches has windows of `long` tokens instead, and as many fewer; the
-    same with `answer_long` and `answer_long_share` for answering windows. A share `story_share` of the windows is of tales, whose lines only mean something together.
+    same with `answer_long` and `answer_long_share` for answering windows. A share `story_share` of
+    the reading windows and `story_answer_share` of the answering ones is of tales, whose lines only
+    mean something together.
     """
 
     steps: int
@@ -46,6 +48,7 @@ class Stage:
     answer_long: int = 288
     answer_long_share: float = 0.0
     story_share: float = 0.0
+    story_answer_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def make_batches(world: World, plan: Plan, step: int) -> tuple[Batch, Batch]:
         reads.append(add_cloze(rng, world, window, plan.targets) if rng.random() < 0.35 else window)
     answers = [
         story_answer(rng, world, asked)
-        if rng.random() < stage.story_share
+        if rng.random() < stage.story_answer_share
         else answer_window(rng, world, asked)
         for _ in range(answer_rows)
     ]
