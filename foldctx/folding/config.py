@@ -83,7 +83,8 @@ class Calibration:
 
     `skip_threshold` None never skips. `none_bias` are the nats by which none must be likelier than a
     pointer, `end_bias` and `refusal_bias` those by which the end of an answer, and none, must be
-    likelier than a copy. The others serve the plan only: `hit_share` is the share of
+    likelier than a copy. `reread_score` is the least score (1 - p(none) of its window) of a note
+    that was found when a window was read again. The others serve the plan only: `hit_share` is the share of
     windows that one question alone keeps from being skipped, `note_tokens` the tokens of notes that
     a window adds per question, `memory_fill` the share of the memory's budget that is full in the
     end (`note_tokens` None: from the first window on), and `read_forwards` the forwards of a window
@@ -99,6 +100,7 @@ class Calibration:
     none_bias: float = 0.0
     end_bias: float = 0.0
     refusal_bias: float = 0.0
+    reread_score: float = 0.0
     memory_tokens: int = 256
     memory_fill: float = 0.5
     memory_fill_shared: float | None = None
@@ -110,7 +112,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         shares = ("skip_threshold", "abstain_threshold", "memory_fill", "memory_fill_shared")
-        for name in (*shares, "hit_share"):
+        for name in (*shares, "hit_share", "reread_score"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
                 raise ModelError(f"calibration: {name}={value!r}; it must be from 0 to 1")
@@ -155,7 +157,8 @@ def _between(alone: float, shared: float | None, share: float) -> float:
 class Limits:
     """The values in force: what was asked for, else what was measured of the model.
 
-    `skip_threshold` None never skips. The biases are the model's own (see `Calibration`).
+    `skip_threshold` None never skips. The biases and `reread_score` are the model's
+    own (see `Calibration`).
     """
 
     window: int
@@ -165,6 +168,7 @@ class Limits:
     none_bias: float = 0.0
     end_bias: float = 0.0
     refusal_bias: float = 0.0
+    reread_score: float = 0.0
 
     @classmethod
     def of(cls, config: FoldConfig, info: ModelInfo, calibration: Calibration) -> Self:
@@ -179,6 +183,7 @@ class Limits:
             none_bias=calibration.none_bias,
             end_bias=calibration.end_bias,
             refusal_bias=calibration.refusal_bias,
+            reread_score=calibration.reread_score,
         )
 
 

@@ -250,10 +250,15 @@ class Session:
             yield self.narrator.chunk_folded(result)
 
     def remember(self, result: WindowResult) -> Iterator[Happened]:
-        """Add a window's notes to the memories of its questions and tell what changed."""
+        """Add a window's notes to the memories of its questions and tell what changed.
+
+        What a second reading finds was passed over before, and is mostly a mistake: it has to be as
+        sure as was measured to be worth it.
+        """
+        least = self.limits.reread_score if result.task.kind == "reread" else 0.0
         for question, notes in zip(result.task.group, result.notes, strict=True):
             asked = self.asked[question.number]
-            for change in asked.memory.update(notes):
+            for change in asked.memory.update(note for note in notes if note.score >= least):
                 if change.dropped:
                     asked.lost = change.dropped[-1][1]
                 yield self.narrator.remembered(question.number, change, result.task.index)

@@ -90,6 +90,21 @@ def test_the_least_sure_windows_are_read_again_before_abstaining(make_toy: MakeT
     assert alpha.evidence[0].quote == "We whisper that alpha is red."
 
 
+@pytest.mark.parametrize(("least", "text"), [(0.0, "red"), (0.99, None)])
+def test_a_second_reading_must_be_as_sure_as_was_measured(
+    make_toy: MakeToy, least: float, text: str | None
+) -> None:
+    read = f"{filler(12)} We whisper that alpha is red. Then perhaps not. {filler(12, 50)}"
+    options = {"memory_tokens": 24, "reread_score": least}
+    session = open_toy(make_toy(), read, ["Of alpha?", "Of beta?"], **options)
+    (alpha, _), events = run(session)
+    again = {w.fields["index"]: w.fields["p_none"][0] for w in of(events, "window", kind="reread")}
+    assert alpha.text == text
+    kept = [e.fields["window"] for e in of(events, "memory") if e.fields["window"] in again]
+    assert bool(kept) == (text is not None)
+    assert all(1 - again[window] >= least for window in kept)
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_reading_again_is_bounded(make_toy: MakeToy, count: int) -> None:
     session = open_toy(

@@ -184,7 +184,7 @@ def open_toy(
     """A session with the toy; options of `Calibration` and `FoldConfig` by name."""
     from foldctx.decoding import preset
 
-    names = ("memory_fill", "hit_share", "read_forwards", "answer_forwards")
+    names = ("memory_fill", "hit_share", "read_forwards", "answer_forwards", "reread_score")
     measured = {k: options.pop(k) for k in names if k in options}
     read = text if isinstance(text, Document) else document(text)
     options = {"memory_tokens": 48, **options}
