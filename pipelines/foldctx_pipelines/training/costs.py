@@ -14,9 +14,11 @@ from foldctx.folding.config import Calibration, FoldConfig
 from foldctx.folding.happened import Happened
 from foldctx.folding.session import Session, Setup
 from foldctx.models.load import Model
-from foldctx_pipelines.training.sources import World, draw_fact
+from foldctx_pipelines.training.sources import World, draw_fact, filler_sentences
 
 Windows = Sequence[dict[str, Any]]
+_ALIKE = 0.6  # lookalikes of each question in a dozen sentences
+_ALONE = 4  # documents that are read for one question each
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +41,20 @@ class Costs:
 def measure_costs(
     model: Model, world: World, measured: Calibration, *, tokens: int, seed: int
 ) -> Costs:
-    """Read documents of about `tokens` tokens: two for one question each, one for the most at once.
+    """Read documents of about `tokens` tokens: some for one question each, one for the most at once.
 
     `measured` gives the thresholds and the memory's budget. Deterministic for a seed.
     """
     rng = random.Random(f"costs/{seed}")
     setup = Setup(model, world.prompts, preset(DEFAULT_PRESET), FoldConfig(), measured)
-    alone, room = _read(rng, world, setup, tokens, 1)
-    second, _ = _read(rng, world, setup, tokens, 1)
+    alone, rooms = zip(*(_read(rng, world, setup, tokens, 1) for _ in range(_ALONE)), strict=True)
     shared, shared_room = _read(rng, world, setup, tokens, world.prompts.max_questions)
-    fill = fmean((_full(alone, room), _full(second, room)))
-    reads = [row for rows in (alone, second) for row in rows if row["kind"] == "read"]
-    answers = [row for rows in (alone, second, shared) for row in rows if row["kind"] == "answer"]
+    fill, room = fmean(map(_full, alone, rooms)), fmean(rooms)
+    reads = [row for rows in alone for row in rows if row["kind"] == "read"]
+    answers = [row for rows in (*alone, shared) for row in rows if row["kind"] == "answer"]
     return Costs(
         hit_share=fmean(not _skipped(row, measured) for row in reads),
-        note_tokens=fmean(_rate(rows, fill * room) for rows in (alone, second)),
+        note_tokens=fmean(_rate(rows, fill * room) for rows in alone),
         memory_fill=fill,
         memory_fill_shared=_full(shared, shared_room),
         read_forwards=_forwards(reads, measured),
@@ -70,7 +71,9 @@ def _read(
     rows = [fact.statement for fact in facts]
     length = sum(len(ids) for ids in world.encode(rows))
     while length < tokens:
-        more = world.prose.run(rng, 12)  # as most documents: little in them is what is asked for
+        more = filler_sentences(rng, world, 12)  # of the facts' kind, and now and then alike
+        alike = (world.lookalikes.draw(rng, fact) for fact in facts if rng.random() < _ALIKE)
+        more += [text for text in alike if text]
         length += sum(len(ids) for ids in world.encode(more))
         rows += more
     rng.shuffle(rows)
@@ -99,9 +102,13 @@ def _carried(windows: Windows) -> list[int]:
 
 
 def _full(windows: Windows, room: int) -> float:
-    """How full the memory is over the last half of the reading."""
-    carried = _carried(windows)
-    return min(1.0, fmean(carried[len(carried) // 2 :]) / room)
+    """How full the memory gets: over the fullest quarter of the reading.
+
+    A generated document has few sentences that a reader takes for an answer. A real one has more:
+    there the memory is full sooner, and stays so.
+    """
+    carried = sorted(_carried(windows), reverse=True)
+    return min(1.0, fmean(carried[: max(1, len(carried) // 4)]) / room)
 
 
 def _rate(windows: Windows, full: float) -> float:

@@ -19,7 +19,7 @@ from foldctx_pipelines.training.sources import Mixture, World
 WINDOW = 512
 TEMPLATE = "reader.toml"
 MEMORY_TOKENS = 320
-COST_TOKENS = 6000  # of each document that is read to measure what reading costs
+COST_TOKENS = 24_000  # long enough for a memory to fill; of each document that is read to measure what reading costs
 QUESTIONS = (1, 2, 8)
 _IDS = {
     "mask_token_id": "<|mdm_mask|>",
