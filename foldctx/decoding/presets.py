@@ -179,11 +179,14 @@ def _known(options: Mapping[str, Any]) -> dict[str, Option]:
 def preset_options(name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A preset's options and their values, after `overrides`; another member has other options.
 
+    A cache that is named serves answers too, unless `fresh_answers` is named beside it.
     Raises UsageError for an unknown preset, an unknown option or a value of another type.
     """
     if name not in PRESETS:
         raise UsageError(f"preset {name!r}: choose from {', '.join(PRESETS)}")
     given = {**PRESETS[name].options, **(overrides or {})}
+    if "cache" in (overrides or {}) and "fresh_answers" not in (overrides or {}):
+        given["fresh_answers"] = False  # a cache that is named is wanted for answers too
     known = _known(given)
     for key, value in (overrides or {}).items():
         if key not in known:

@@ -59,6 +59,9 @@ def test_a_confidence_that_is_no_probability_is_none(make_toy: MakeToy) -> None:
         ({"fresh_answers": False}, False),
         ({"length": 16}, False),
         ({"cache": "none"}, True),
+        ({"cache": "prefix"}, False),
+        ({"cache": "dual"}, False),
+        ({"cache": "dual", "fresh_answers": True}, True),
     ],
 )
 def test_answers_are_decoded_without_stale_keys(

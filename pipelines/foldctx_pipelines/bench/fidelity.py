@@ -42,7 +42,7 @@ COMPOSITIONS = (
     "elastic(near=8,cache=none)",
     "elastic(near=8)",
     "elastic(near=0)",
-    "elastic(near=8,cache=dual)",
+    "elastic(near=8,cache=dual,fresh_answers=true)",
     "elastic-cache(near=8)",
 )
 
