@@ -17,8 +17,8 @@ class Decoder:
     """How requests are decoded; holds no state, so one serves any number of them.
 
     `block_length` positions are denoised together, counted from the end of the prompt; the last
-    block may be shorter. `fresh_answers` leaves the cache to what else is read and written: an answer
-    about a document is short, and stale keys cost it more than they save. Raises UsageError for a
+    block may be shorter. `fresh_answers` leaves the cache to what else is read and written: a short
+    answer about a document loses more by stale keys than they save. Raises UsageError for a
     combination that cannot work.
     """
 

@@ -31,6 +31,10 @@ from foldctx.folding.prompts import Prompts
 
 WindowKind = Literal["read", "reread", "condense", "answer"]
 
+# The longest answer that `fresh_answers` means: two of the presets' blocks. Every template's default
+# answer is as short, whatever the blocks; a longer text would be fed whole too often.
+FRESH_LENGTH = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -134,10 +138,15 @@ def for_text(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decod
     return decoder
 
 
-def for_answer(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:
-    """The decoder for answers no longer than the template's."""
+def for_answer(decoder: Decoder, prompts: Prompts, measured: Calibration, length: int) -> Decoder:
+    """The decoder for answers of `length` tokens, which alone decides whether they are fresh.
+
+    With `fresh_answers` one of at most FRESH_LENGTH is decoded without the cache; a longer one
+    keeps it. Where the length comes from (template, option, benchmark) makes no difference.
+    """
     settings = for_text(decoder, prompts, measured)
-    return replace(settings, cache=NoCache()) if decoder.fresh_answers else settings
+    fresh = decoder.fresh_answers and length <= FRESH_LENGTH
+    return replace(settings, cache=NoCache()) if fresh else settings
 
 
 def for_slots(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:

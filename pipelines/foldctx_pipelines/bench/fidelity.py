@@ -115,7 +115,7 @@ def _settings(decoder: Decoder, prompts: Prompts, measured: Calibration) -> dict
     stop = slots_ended(prompts, canvas.slots)
     return {
         "read": replace(decoder, commit=commit, stop=stop, block_length=canvas.length),
-        "answer": for_answer(decoder, prompts, measured),
+        "answer": for_answer(decoder, prompts, measured, prompts.answer_length),
     }
 
 
