@@ -12,7 +12,6 @@ from foldctx.decoding import (
     Fold,
     NoCache,
     Predictor,
-    Quota,
     Request,
     Segment,
     SkipAt,
@@ -246,15 +245,14 @@ class Reader:
     def settings(self, canvas: int) -> Decoder:
         """The run's decoder with a `canvas` as one block, where the model has no grid of its own.
 
-        A number of steps that was asked for is the answer's: here each step commits one token.
+        A number of steps that was asked for is the answer's.
         """
-        commit = self.decoder.commit
         grid = self.predictor.info.block_grid is not None
         return replace(
             for_slots(self.decoder, self.prompts, self.measured)
             if self.pointer
             else for_text(self.decoder, self.prompts, self.measured),
-            commit=Quota() if isinstance(commit, Quota) else commit,
+            commit=self.decoder.commit.without_steps(),
             block_length=self.decoder.block_length if grid else canvas,
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foldctx.api import calibration_of
-from foldctx.decoding import Decoded, Decoder, Predictor, Quota, Request, Usage, decode
+from foldctx.decoding import Decoded, Decoder, Predictor, Request, Usage, decode
 from foldctx.errors import UsageError
 from foldctx.folding.config import Calibration
 from foldctx.folding.prompts import Prompts
@@ -110,7 +110,7 @@ def run_cases(
 
 def _settings(decoder: Decoder, prompts: Prompts, measured: Calibration) -> dict[str, Decoder]:
     """The decoder as the pipeline sets it up for reading windows and for answering ones."""
-    commit = Quota() if isinstance(decoder.commit, Quota) else decoder.commit
+    commit = decoder.commit.without_steps()
     canvas = prompts.canvas(1)
     stop = slots_ended(prompts, canvas.slots)
     return {
