@@ -10,6 +10,7 @@ from foldctx.decoding.feed import SuffixFeed
 from foldctx.decoding.propose import Propose
 from foldctx.decoding.stop import Stop
 from foldctx.errors import UsageError
+from foldctx.numeric import check_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Decoder:
     name: str = "custom"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.block_length < 1:
             raise UsageError(f"block_length={self.block_length}; it must be at least 1")
         if self.commit.needs_probability and not self.propose.is_probability:
