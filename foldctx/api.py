@@ -10,7 +10,7 @@ from torch import Tensor
 from foldctx.decoding import Decoded, Decoder, Request, Segment, decode_one, preset
 from foldctx.documents import Document, read_document
 from foldctx.errors import UsageError
-from foldctx.folding.answering import Answer, answer_session
+from foldctx.folding.answering import Answer, answer_session, check_session
 from foldctx.folding.config import Calibration, FoldConfig
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Session, Setup
@@ -65,11 +65,16 @@ def open_plan(
     config: FoldConfig,
     decoder: Decoder,
 ) -> Session:
-    """A session for `plan_session` alone: it needs the checkpoint, but none of its weights."""
+    """A session for `plan_session` alone: it needs the checkpoint, but none of its weights.
+
+    Raises UsageError or WindowError for what `answer` would refuse.
+    """
     prompts = Prompts.from_file(checkpoint.prompts_source, checkpoint.tokenizer)
     measured = calibration_of(checkpoint.calibration)
     setup = Setup(_Unloaded(checkpoint.info), prompts, decoder, config, measured)
-    return Session(document, questions, setup)
+    session = Session(document, questions, setup)
+    check_session(session)
+    return session
 
 
 def load(name: str | Path = "embedded", **options: Any) -> Model:

@@ -22,7 +22,7 @@ from foldctx.folding.happened import Happened
 from foldctx.folding.layout import Question, segments
 from foldctx.folding.memory import Note
 from foldctx.folding.quoting import find_evidence
-from foldctx.folding.reading import for_answer
+from foldctx.folding.reading import WindowTask, for_answer
 from foldctx.folding.session import Session
 from foldctx.folding.strategies import STRATEGY, reread
 
@@ -63,14 +63,24 @@ def answer_session(session: Session) -> Iterator[Happened | Answer]:
 
     Raises UsageError or WindowError before anything is read where no answer could be decoded.
     """
-    for question in session.questions:
-        notes_room(session, question)
-        check_request(_request(session, question, []), session.decoder, session.predictor.info)
+    check_session(session)
     yield session.opened()
     for group in session.groups:
         yield from STRATEGY[session.config.strategy](session, group)
     for question in session.questions:
         yield from _answer(session, question)
+
+
+def check_session(session: Session) -> None:
+    """Raise UsageError or WindowError when `answer_session` would refuse; runs no model."""
+    for question in session.questions:
+        notes_room(session, question)
+        request = _request(session, question, [])
+        for decoder in (session.decoder, answer_settings(session)):  # as given, and as it runs
+            check_request(request, decoder, session.predictor.info)
+    for group in session.groups:
+        passage = group.passages[0]
+        session.reader.check(WindowTask(0, "read", group.questions, passage, (), group.layout))
 
 
 @dataclass(slots=True)

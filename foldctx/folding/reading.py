@@ -17,6 +17,7 @@ from foldctx.decoding import (
     SkipAt,
     SlotsEnded,
     Step,
+    check_request,
     decode,
 )
 from foldctx.decoding.copying import Copying
@@ -211,6 +212,11 @@ class Reader:
             done[event.id] = self._result(by_id[event.id], prompts.pop(event.id), event)
             while order and order[0] in done:
                 yield done.pop(order.pop(0))
+
+    def check(self, task: WindowTask) -> None:
+        """Raise UsageError or WindowError when `read` would refuse the window."""
+        request = self._request(task, self.prompt(task))
+        check_request(request, self._decoder(task), self.predictor.info)
 
     def prompt(self, task: WindowTask) -> tuple[Segment, ...]:
         """The prompt's segments of a window."""
