@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from foldctx.decoding import Decoded, Decoder, Request, Segment, decode_one, preset
+from foldctx.decoding import Decoded, Decoder, Request, Segment, check_preset, decode_one, preset
 from foldctx.documents import Document, read_document
 from foldctx.errors import UsageError
 from foldctx.folding.answering import Answer, answer_session, check_session
@@ -105,7 +105,9 @@ def decode(
 
 
 def _preset(model: Model, name: str | None, options: Mapping[str, Any] | None) -> Decoder:
-    return preset(name or FAMILIES[model.info.family].preset, **(options or {}))
+    chosen, changed = name or FAMILIES[model.info.family].preset, options or {}
+    check_preset(chosen, changed)  # before a key that is no word is taken for a parameter
+    return preset(chosen, **changed)
 
 
 def answer(

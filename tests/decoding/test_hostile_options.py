@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import foldctx
 from foldctx.decoding import (
     Converged,
     Factor,
@@ -30,27 +31,19 @@ INF, NAN = float("inf"), float("nan")
 NEVER = (NAN, INF, -INF, 10**30, -(10**30), 10**5000, 1e308, [], [1], {}, b"x", "", "none of these")
 PERHAPS = (None, -1, -1.5, 0, 0.0, 1, 1e-300, 1e6, True, False, LARGEST, -LARGEST, LARGEST + 1)
 # What a member needs beside it to be put together at all.
-COMPANY = {
-    ("commit", "editing"): {"cache": "none"},
-    ("propose", "dream"): {"commit": "timesteps"},
-}
+COMPANY = {("propose", "dream"): {"commit": "timesteps"}}
+OWNED = {key for parts in SEAMS.values() for part in parts.values() for key in part.options}
 
 
 def options() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every option, with a composition that has it."""
-    seen = set()
-    for key in SEAMS:
-        yield key, {}
     for key in preset_options("exact"):
-        if key not in SEAMS:
-            seen.add(key)
+        if key not in OWNED:
             yield key, {}
     for seam, parts in SEAMS.items():
         for name, part in parts.items():
             for key in part.options:
-                if (key, name) not in seen:
-                    seen.add((key, name))
-                    yield key, {seam: name, **COMPANY.get((seam, name), {})}
+                yield key, {seam: name, **COMPANY.get((seam, name), {})}
 
 
 def named(case: tuple[str, dict[str, Any]]) -> str:
@@ -154,3 +147,24 @@ def test_a_seam_s_member_is_a_word() -> None:
         preset("exact", cache=[1])
     with pytest.raises(UsageError, match=r"preset \['exact'\]: choose from exact"):
         preset(["exact"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"cache": [1]}, "choose from none, prefix"),
+        ({"feed": None}, "feed=None: choose from"),
+        ({1: 2}, "no option 1"),
+        ({"near": 10**30}, "must lie between"),
+        ({"near": NAN}, "near=nan is not of type int"),
+        ({"threshold": NAN}, "threshold=nan; it must be a finite number"),
+        ({"cfg_scale": 1e308}, "cfg_scale=1e.308; it must lie between"),
+        ({"stop": "converged", "early": INF}, "early=inf; it must be a finite number"),
+    ],
+)
+def test_the_library_s_front_door_says_so(options: dict[Any, Any], message: str) -> None:
+    model = foldctx.load()
+    with pytest.raises(UsageError, match=message):
+        foldctx.decode(model, "The harbour", gen_length=8, options=options)
+    with pytest.raises(UsageError, match=message):
+        foldctx.answer(model, "samples/lease.pdf", "Who?", preset_options=options)
