@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from foldctx.decoding import Decoded, Decoder, Request, Segment, decode_one, preset
+from foldctx.decoding import Decoded, Decoder, Request, Segment, check_preset, decode_one, preset
 from foldctx.documents import Document, read_document
 from foldctx.errors import UsageError
-from foldctx.folding.answering import Answer, answer_session
+from foldctx.folding.answering import Answer, answer_session, check_session
 from foldctx.folding.config import Calibration, FoldConfig
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.session import Session, Setup
@@ -65,11 +65,16 @@ def open_plan(
     config: FoldConfig,
     decoder: Decoder,
 ) -> Session:
-    """A session for `plan_session` alone: it needs the checkpoint, but none of its weights."""
+    """A session for `plan_session` alone: it needs the checkpoint, but none of its weights.
+
+    Raises UsageError or WindowError for what `answer` would refuse.
+    """
     prompts = Prompts.from_file(checkpoint.prompts_source, checkpoint.tokenizer)
     measured = calibration_of(checkpoint.calibration)
     setup = Setup(_Unloaded(checkpoint.info), prompts, decoder, config, measured)
-    return Session(document, questions, setup)
+    session = Session(document, questions, setup)
+    check_session(session)
+    return session
 
 
 def load(name: str | Path = "embedded", **options: Any) -> Model:
@@ -100,7 +105,9 @@ def decode(
 
 
 def _preset(model: Model, name: str | None, options: Mapping[str, Any] | None) -> Decoder:
-    return preset(name or FAMILIES[model.info.family].preset, **(options or {}))
+    chosen, changed = name or FAMILIES[model.info.family].preset, options or {}
+    check_preset(chosen, changed)  # before a key that is no word is taken for a parameter
+    return preset(chosen, **changed)
 
 
 def answer(

@@ -28,7 +28,7 @@ class Comparison:
 
     presets: Annotated[
         str | None,
-        option(DECODING, help="Joined by commas; default: 19 compositions of feed, cache, commit."),
+        option(DECODING, help="Joined by commas; default: 20 compositions of feed, cache, commit."),
     ] = None
     cases: Cases = 600
     length: CaseLength = 320

@@ -1,13 +1,14 @@
 """Bounds on a block's forwards that a version of a reference has, around any commit rule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from foldctx.decoding.commit import BlockStep, Commit, check_steps
+from foldctx.decoding.commit import BlockStep, Commit, check_forwards, check_steps
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
+from foldctx.numeric import check_numbers
 
 if TYPE_CHECKING:
     from foldctx.decoding.decoder import Decoder
@@ -26,6 +27,7 @@ class Bounded(Commit):
     steps: int | None = None
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.least < 1 or (self.steps is not None and self.steps < 1):
             raise UsageError(f"least={self.least}, steps={self.steps}: both must be at least 1")
 
@@ -53,13 +55,18 @@ class Bounded(Commit):
         return self.rule.revise(confidence, changed)
 
     def check(self, request: Request, blocks: int) -> None:
-        """What the rule asks, and steps that divide evenly among the blocks."""
+        """What the rule asks; steps that divide evenly among the blocks, a `least` that can be."""
         self.rule.check(request, blocks)
         check_steps(self.steps, request, blocks)
+        check_forwards("compat_least", self.least, request)
 
     def planned(self, masks: int) -> int | None:
         """As the rule."""
         return self.rule.planned(masks)
+
+    def without_steps(self) -> Commit:
+        """The rule without, and no bound by them."""
+        return replace(self, rule=self.rule.without_steps(), steps=None)
 
     def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
         """As the rule."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from foldctx.decoding.layout import Layout
 from foldctx.errors import UsageError
 from foldctx.models.row_cache import RowCache
+from foldctx.numeric import check_numbers
 
 if TYPE_CHECKING:
     from foldctx.decoding.decoder import Decoder
@@ -137,6 +138,7 @@ class PrefixCache(Cache):
     refresh: int | None = None
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_refresh(self.refresh)
 
     def open(self) -> CacheState:
@@ -159,6 +161,7 @@ class DualCache(Cache):
     refresh: int | None = None
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_refresh(self.refresh)
 
     def open(self) -> CacheState:

@@ -27,6 +27,7 @@ from foldctx.decoding.segments import (
 )
 from foldctx.errors import UsageError, WindowError
 from foldctx.models.info import ModelInfo
+from foldctx.numeric import check_numbers
 
 SpanKept = Literal["nothing", "first", "attended"]
 
@@ -42,6 +43,7 @@ class SpanFold:
     tokens: int = 0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.kept not in get_args(SpanKept):
             choices = ", ".join(get_args(SpanKept))
             raise UsageError(f"span kept={self.kept!r}: choose from {choices}")

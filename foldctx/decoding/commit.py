@@ -8,6 +8,7 @@ from torch import Tensor
 
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
+from foldctx.numeric import check_numbers
 
 if TYPE_CHECKING:
     from foldctx.decoding.decoder import Decoder
@@ -63,6 +64,10 @@ class Commit(Protocol):
         """Forwards that a request of so many masks will take, where that is known."""
         return None
 
+    def without_steps(self) -> "Commit":
+        """The rule for another canvas than the one that a number of steps was asked for."""
+        return self
+
     def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
         """Indices (k,) into the m positions of `confidence` (m,), which are in canvas order."""
         ...
@@ -103,19 +108,38 @@ def check_steps(steps: int | None, request: Request, blocks: int) -> None:
         )
 
 
+# The references' own long schedules have two for each token, and a block's least forwards are two.
+_FORWARDS_A_TOKEN = 8
+
+
+def check_forwards(name: str, forwards: int | None, request: Request) -> None:
+    """Raise UsageError for more forwards than the generation could need: most would do nothing.
+
+    A slip of the hand would run for days without a word.
+    """
+    most = _FORWARDS_A_TOKEN * request.gen_length
+    if forwards is not None and forwards > most:
+        raise UsageError(
+            f"request {request.id!r}: {name}={forwards} forwards for gen_length="
+            f"{request.gen_length}; give at most {most}, or a longer generation"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Quota(Commit):
     """A fixed number of commits per forward (LLaDA's sampler, arXiv 2502.09992).
 
     `steps` are shared equally by the blocks; in a block of m masks each of its S steps commits
     m // S, the first m % S one more. All S run, though nothing may be left to commit, as in the
-    reference, unless `idle` is false. `steps=None` commits one token per forward.
+    reference, unless `idle` is false; so far more of them than tokens are refused with it.
+    `steps=None` commits one token per forward.
     """
 
     steps: int | None = None
     idle: bool = True
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.steps is not None and self.steps < 1:
             raise UsageError(f"steps={self.steps}; it must be at least 1")
 
@@ -130,12 +154,18 @@ class Quota(Commit):
         return True
 
     def check(self, request: Request, blocks: int) -> None:
-        """Steps must divide evenly among the blocks."""
+        """Steps must divide evenly among the blocks, and where all run not be far more than tokens."""
         check_steps(self.steps, request, blocks)
+        if self.idle:
+            check_forwards("steps", self.steps, request)
 
     def planned(self, masks: int) -> int | None:
         """The steps, or one forward a mask."""
         return self.steps or masks
+
+    def without_steps(self) -> Commit:
+        """One token a forward."""
+        return Quota()
 
     def _steps(self, at: BlockStep) -> int:
         return at.masks if self.steps is None else self.steps // at.blocks
@@ -160,6 +190,7 @@ class Threshold(Commit):
     tau: float = 0.9
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_threshold(self.tau)
 
     def select(self, confidence: Tensor, at: BlockStep) -> Tensor:
@@ -179,6 +210,7 @@ class DynamicThreshold(Commit):
     alpha: float = 0.3
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_threshold(self.tau)
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha={self.alpha} is not a share in [0, 1]")
@@ -203,6 +235,7 @@ class Factor(Commit):
     compat: bool = False
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not self.factor > 0:
             raise UsageError(f"factor={self.factor}; it must be positive")
 

@@ -10,6 +10,7 @@ from foldctx.decoding.feed import SuffixFeed
 from foldctx.decoding.propose import Propose
 from foldctx.decoding.stop import Stop
 from foldctx.errors import UsageError
+from foldctx.numeric import check_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,8 @@ class Decoder:
     """How requests are decoded; holds no state, so one serves any number of them.
 
     `block_length` positions are denoised together, counted from the end of the prompt; the last
-    block may be shorter. `fresh_answers` leaves the cache to what else is read and written: an answer
-    about a document is short, and stale keys cost it more than they save. Raises UsageError for a
+    block may be shorter. `fresh_answers` leaves the cache to what else is read and written: a short
+    answer about a document loses more by stale keys than they save. Raises UsageError for a
     combination that cannot work.
     """
 
@@ -33,6 +34,7 @@ class Decoder:
     name: str = "custom"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.block_length < 1:
             raise UsageError(f"block_length={self.block_length}; it must be at least 1")
         if self.commit.needs_probability and not self.propose.is_probability:

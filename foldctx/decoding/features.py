@@ -11,6 +11,7 @@ from foldctx.decoding.cache import Cache, CacheState, Reuse, whole_layout
 from foldctx.decoding.layout import Layout
 from foldctx.errors import UsageError
 from foldctx.models.row_cache import RowCache
+from foldctx.numeric import check_numbers
 
 Kind = Literal["keys", "values", "mixed", "transformed"]
 
@@ -179,6 +180,7 @@ class FeatureCache(Cache):
     rho: float = 0.25
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         for name in ("prompt_interval", "response_interval"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}={getattr(self, name)}; it must be at least 1")

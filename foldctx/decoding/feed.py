@@ -7,6 +7,7 @@ from typing import Protocol
 
 from foldctx.decoding.segments import Range, merge_ranges
 from foldctx.errors import UsageError
+from foldctx.numeric import check_numbers
 
 
 class SuffixFeed(Protocol):
@@ -68,6 +69,7 @@ class Elastic(SuffixFeed):
     multiplicity: bool = False
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.near < 0:
             raise UsageError(f"near={self.near} is negative; give the masks kept behind the block")
         if self.stride is not None and self.stride < 1:
@@ -98,6 +100,7 @@ class SuffixWindow(SuffixFeed):
     suffix: int = 96
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.suffix < 0:
             raise UsageError(f"suffix={self.suffix} is negative; give the masks kept")
 
@@ -125,6 +128,7 @@ class GaussianDropout(SuffixFeed):
     scale: float = 2.0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_reach(self.reach)
         if not (self.decay >= 0 and self.scale > 0):
             raise UsageError(
@@ -158,6 +162,7 @@ class UniformDropout(SuffixFeed):
     count: int = 64
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_reach(self.reach)
         if not 0 <= self.count <= self.reach:
             raise UsageError(f"count={self.count} of reach={self.reach} masks cannot be kept")

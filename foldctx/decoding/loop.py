@@ -35,6 +35,7 @@ def check_request(request: Request, decoder: Decoder, info: ModelInfo) -> Layout
     """The layout of the first block; UsageError or WindowError when `decode` would refuse."""
     row = Row(request, decoder, info)
     row.begin()
+    row.feeds()  # the cache's first plan: an exact one takes block-causal models alone
     return row.layout
 
 

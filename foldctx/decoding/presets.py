@@ -10,6 +10,7 @@ from typing import Any
 from foldctx import decoding  # resolves its names when a preset is built, not before
 from foldctx.decoding.parts import SEAMS, Option, Part
 from foldctx.errors import UsageError
+from foldctx.numeric import check_number, shown
 
 DEFAULT_PRESET = "elastic"
 
@@ -162,8 +163,8 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Part]:
     chosen = {}
     for seam, default in _CHOICES.items():
         name = options.get(seam, default)
-        if name not in SEAMS[seam]:
-            raise UsageError(f"{seam}={name!r}: choose from {', '.join(SEAMS[seam])}")
+        if not isinstance(name, str) or name not in SEAMS[seam]:
+            raise UsageError(f"{seam}={shown(name)}: choose from {', '.join(SEAMS[seam])}")
         chosen[seam] = SEAMS[seam][name]
     return chosen
 
@@ -179,11 +180,15 @@ def _known(options: Mapping[str, Any]) -> dict[str, Option]:
 def preset_options(name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A preset's options and their values, after `overrides`; another member has other options.
 
-    Raises UsageError for an unknown preset, an unknown option or a value of another type.
+    A cache that is named serves answers too, unless `fresh_answers` is named beside it.
+    Raises UsageError for an unknown preset, an unknown option, a value of another type, and a number
+    that is not finite or beyond counting.
     """
-    if name not in PRESETS:
-        raise UsageError(f"preset {name!r}: choose from {', '.join(PRESETS)}")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise UsageError(f"preset {shown(name)}: choose from {', '.join(PRESETS)}")
     given = {**PRESETS[name].options, **(overrides or {})}
+    if "cache" in (overrides or {}) and "fresh_answers" not in (overrides or {}):
+        given["fresh_answers"] = False  # a cache that is named is wanted for answers too
     known = _known(given)
     for key, value in (overrides or {}).items():
         if key not in known:
@@ -191,7 +196,9 @@ def preset_options(name: str, overrides: Mapping[str, Any] | None = None) -> dic
             raise UsageError(f"preset {name} has no option {key!r}; {told}")
         if type(value) not in known[key].kinds:
             kinds = " or ".join(kind.__name__ for kind in known[key].kinds)
-            raise UsageError(f"preset {name}: {key}={value!r} is not of type {kinds}")
+            raise UsageError(f"preset {name}: {key}={shown(value)} is not of type {kinds}")
+        if isinstance(value, int | float):
+            check_number(f"preset {name}: {key}", value)
     return {key: given.get(key, option.default) for key, option in known.items()}
 
 
@@ -207,7 +214,7 @@ def _owners(key: str) -> str:
 
 
 def check_preset(name: str, overrides: Mapping[str, Any]) -> None:
-    """Raise UsageError for an unknown preset, an unknown option or a value of another type."""
+    """Raise UsageError for options that `preset_options` refuses."""
     preset_options(name, overrides)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
+from foldctx.numeric import check_numbers
 
 Remasking = Literal["low_confidence", "random", "margin", "entropy"]
 
@@ -131,6 +132,7 @@ class Proposer(Propose):
     cfg_interval: int = 1
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0 <= self.temperature < float("inf"):
             raise UsageError(f"temperature={self.temperature} must be a number of at least 0")
         if not 0 <= self.cfg_scale < float("inf"):

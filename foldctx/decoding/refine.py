@@ -6,6 +6,7 @@ from torch import Tensor
 
 from foldctx.decoding.commit import BlockStep, Commit, ranked
 from foldctx.errors import UsageError
+from foldctx.numeric import check_numbers
 
 
 def _check_threshold(name: str, value: float) -> None:
@@ -25,6 +26,7 @@ class ThresholdOrQuota(Commit):
     steps: int = 32
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_threshold("threshold", self.tau)
         if self.steps < 1:
             raise UsageError(f"steps={self.steps}; it must be at least 1")
@@ -54,6 +56,7 @@ class Editing(Commit):
     max_post_steps: int = 16
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_threshold("threshold", self.tau)
         _check_threshold("editing_threshold", self.edit_tau)
         if self.max_post_steps < 1:

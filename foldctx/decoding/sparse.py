@@ -11,6 +11,7 @@ from foldctx.decoding.cache import Cache, CacheState, Reuse, whole_layout
 from foldctx.decoding.layout import Layout
 from foldctx.errors import UsageError
 from foldctx.models.row_cache import RowCache
+from foldctx.numeric import check_numbers
 
 if TYPE_CHECKING:
     from foldctx.decoding.decoder import Decoder
@@ -63,7 +64,8 @@ class EvictedKeys(RowCache):
         heads = mean.view(keys.shape[0], -1, mean.shape[-1]).mean(1)  # a group shares its keys
         score = torch.einsum("hd,hnd->n", heads, keys) / keys.shape[0]
         if score.numel():
-            score = functional.max_pool1d(score[None], self._kernel, 1, self._kernel // 2)[0]
+            kernel = min(self._kernel, 2 * score.numel() + 1)  # a wider one sees no more
+            score = functional.max_pool1d(score[None], kernel, 1, kernel // 2)[0]
         order = score.sort(descending=True, stable=True).indices
         return order[: self.kept].sort().values
 
@@ -102,6 +104,7 @@ class SparseCache(Cache):
     delay: int = 1
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0 < self.retention <= 1:
             raise UsageError(f"retention={self.retention} is not a share in (0, 1]")
         if self.kernel < 1 or self.kernel % 2 == 0:

@@ -11,6 +11,7 @@ from foldctx.decoding.events import Finished
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
+from foldctx.numeric import check_numbers
 
 if TYPE_CHECKING:
     from foldctx.decoding.decoder import Decoder
@@ -136,6 +137,10 @@ class Converged(Stop):
     length: int = 5
 
     def __post_init__(self) -> None:
+        check_numbers(self)
+        for name in ("early", "mid", "late"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name}={getattr(self, name)}; no best logit trails the second")
         if self.answer is not None and self.answer < 0:
             raise UsageError(f"answer={self.answer}; it is an offset of the generation")
         if self.length < 1:

@@ -10,6 +10,9 @@ from torch import Tensor
 from foldctx.decoding.propose import Proposal, Propose, Remasking, gumbel
 from foldctx.errors import UsageError
 from foldctx.models.info import ModelInfo
+from foldctx.numeric import check_numbers
+
+_COLDEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,14 @@ class Tempered(Propose):
     remasking: Remasking = "entropy"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0 <= self.temperature < float("inf"):
             raise UsageError(f"temperature={self.temperature} must be a number of at least 0")
+        if 0 < self.temperature < _COLDEST:
+            raise UsageError(
+                f"temperature={self.temperature} is too low to divide logits by; give 0, which takes "
+                f"the likeliest token, or at least {_COLDEST}"
+            )
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise UsageError(f"top_p={self.top_p} is not a probability in (0, 1]")
         if self.top_k is not None and self.top_k < 1:

@@ -1,15 +1,16 @@
 """Dream's commit schedules: how many masks a step of continuous time uncovers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from foldctx.decoding.commit import BlockStep, Commit, ranked
+from foldctx.decoding.commit import BlockStep, Commit, check_forwards, check_steps, ranked
 from foldctx.decoding.propose import gumbel
 from foldctx.decoding.segments import Request
 from foldctx.errors import UsageError
+from foldctx.numeric import check_numbers
 
 if TYPE_CHECKING:
     from foldctx.decoding.decoder import Decoder
@@ -35,6 +36,7 @@ class Timesteps(Commit):
     alg_temp: float = 0.0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.steps is not None and self.steps < 1:
             raise UsageError(f"steps={self.steps}; it must be at least 1")
         if not 0 < self.eps < 1:
@@ -64,16 +66,17 @@ class Timesteps(Commit):
         return None
 
     def check(self, request: Request, blocks: int) -> None:
-        """Steps must divide evenly among the blocks."""
-        if self.steps is not None and self.steps % blocks:
-            raise UsageError(
-                f"request {request.id!r}: steps={self.steps} is not a multiple of the {blocks} "
-                f"blocks of gen_length={request.gen_length}"
-            )
+        """Steps must divide evenly among the blocks, and not be far more than tokens."""
+        check_steps(self.steps, request, blocks)
+        check_forwards("steps", self.steps, request)
 
     def planned(self, masks: int) -> int | None:
         """The steps."""
         return masks if self.steps is None else self.steps
+
+    def without_steps(self) -> Commit:
+        """As many as there are masks."""
+        return replace(self, steps=None)
 
     def _steps(self, at: BlockStep) -> int:
         return at.masks if self.steps is None else self.steps // at.blocks

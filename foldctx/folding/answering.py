@@ -22,7 +22,7 @@ from foldctx.folding.happened import Happened
 from foldctx.folding.layout import Question, segments
 from foldctx.folding.memory import Note
 from foldctx.folding.quoting import find_evidence
-from foldctx.folding.reading import for_answer, for_text
+from foldctx.folding.reading import WindowTask, for_answer
 from foldctx.folding.session import Session
 from foldctx.folding.strategies import STRATEGY, reread
 
@@ -63,14 +63,24 @@ def answer_session(session: Session) -> Iterator[Happened | Answer]:
 
     Raises UsageError or WindowError before anything is read where no answer could be decoded.
     """
-    for question in session.questions:
-        notes_room(session, question)
-        check_request(_request(session, question, []), session.decoder, session.predictor.info)
+    check_session(session)
     yield session.opened()
     for group in session.groups:
         yield from STRATEGY[session.config.strategy](session, group)
     for question in session.questions:
         yield from _answer(session, question)
+
+
+def check_session(session: Session) -> None:
+    """Raise UsageError or WindowError when `answer_session` would refuse; runs no model."""
+    for question in session.questions:
+        notes_room(session, question)
+        request = _request(session, question, [])
+        for decoder in (session.decoder, answer_settings(session)):  # as given, and as it runs
+            check_request(request, decoder, session.predictor.info)
+    for group in session.groups:
+        passage = group.passages[0]
+        session.reader.check(WindowTask(0, "read", group.questions, passage, (), group.layout))
 
 
 @dataclass(slots=True)
@@ -147,8 +157,8 @@ def _request(
 ) -> Request:
     """The answering window as a request; its seed goes by its index."""
     prompt = segments(session.prompts.answer(question.ids, [note.ids for note in notes]))
-    length = session.config.gen_length or session.prompts.answer_length
-    return Request(str(index), prompt, length, seed=session.setup.seed + index)
+    seed = session.setup.seed + index
+    return Request(str(index), prompt, answer_length(session), seed=seed)
 
 
 def notes_room(session: Session, question: Question) -> int:
@@ -157,8 +167,7 @@ def notes_room(session: Session, question: Question) -> int:
     An answer longer than the window needs only what a span fold leaves room for. Raises
     WindowError when nothing is left.
     """
-    window, decoder = session.limits.window, session.decoder
-    length = session.config.gen_length or session.prompts.answer_length
+    window, decoder, length = session.limits.window, session.decoder, answer_length(session)
     block = min(decoder.block_length, length)
     folded = decoder.span.tokens + 2 * block + min(decoder.feed.reserve, length - block)
     canvas = min(length, folded) if length > block else length
@@ -179,15 +188,15 @@ def _decode(session: Session, request: Request) -> Iterator[Fold | Step | Decode
 
 
 def answer_settings(session: Session) -> Decoder:
-    """The decoder of answers.
+    """The decoder of answers; a length that was asked for is decoded to its last token."""
+    length = answer_length(session)
+    decoder = for_answer(session.decoder, session.prompts, session.calibration, length)
+    return replace(decoder, stop=FirstEos() if session.config.gen_length is None else Never())
 
-    A length that was asked for is decoded to its last token, and may be many blocks: it keeps its
-    cache.
-    """
-    given = (session.decoder, session.prompts, session.calibration)
-    if session.config.gen_length is None:
-        return replace(for_answer(*given), stop=FirstEos())
-    return replace(for_text(*given), stop=Never())
+
+def answer_length(session: Session) -> int:
+    """Tokens of an answer: those asked for, else the template's."""
+    return session.config.gen_length or session.prompts.answer_length
 
 
 def _judge(session: Session, decoded: Decoded, attempt: _Attempt) -> None:

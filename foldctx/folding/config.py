@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, get_args
 
 from foldctx.errors import ModelError, UsageError
 from foldctx.models.info import ModelInfo
+from foldctx.numeric import check_numbers
 
 Strategy = Literal["fold", "map", "retrieve", "truncate"]
 NoteKind = Literal["pointer", "written"]
@@ -45,6 +46,7 @@ class FoldConfig:
     rows: int = 4
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         for name, kinds in (
             ("strategy", Strategy),
             ("note_kind", NoteKind),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from foldctx.folding.answering import answer_settings, notes_room
+from foldctx.folding.answering import answer_length, answer_settings, notes_room
 from foldctx.folding.decoding_cost import Cost, decoding_cost
 from foldctx.folding.reading import Passage
 from foldctx.folding.session import Group, Session
@@ -136,7 +136,7 @@ def _condensing(session: Session, group: Group, passages: Sequence[Passage]) -> 
 def _answering(session: Session, number: int) -> Cost:
     """The answering window of one question; decoded twice when windows are read again."""
     question = session.questions[number]
-    length = session.config.gen_length or session.prompts.answer_length
+    length = answer_length(session)
     frame, room = session.prompts.frame("answer", [question.ids]), notes_room(session, question)
     read = sum(len(windows_of(session, group)) for group in session.groups)
     notes = session.calibration.carried(read, 1, room)

@@ -12,12 +12,12 @@ from foldctx.decoding import (
     Fold,
     NoCache,
     Predictor,
-    Quota,
     Request,
     Segment,
     SkipAt,
     SlotsEnded,
     Step,
+    check_request,
     decode,
 )
 from foldctx.decoding.copying import Copying
@@ -30,6 +30,10 @@ from foldctx.folding.memory import Note
 from foldctx.folding.prompts import Prompts
 
 WindowKind = Literal["read", "reread", "condense", "answer"]
+
+# The longest answer that `fresh_answers` means: two of the presets' blocks. Every template's default
+# answer is as short, whatever the blocks; a longer text would be fed whole too often.
+FRESH_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,15 @@ def for_text(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decod
     return decoder
 
 
-def for_answer(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:
-    """The decoder for answers no longer than the template's."""
+def for_answer(decoder: Decoder, prompts: Prompts, measured: Calibration, length: int) -> Decoder:
+    """The decoder for answers of `length` tokens, which alone decides whether they are fresh.
+
+    With `fresh_answers` one of at most FRESH_LENGTH is decoded without the cache; a longer one
+    keeps it. Where the length comes from (template, option, benchmark) makes no difference.
+    """
     settings = for_text(decoder, prompts, measured)
-    return replace(settings, cache=NoCache()) if decoder.fresh_answers else settings
+    fresh = decoder.fresh_answers and length <= FRESH_LENGTH
+    return replace(settings, cache=NoCache()) if fresh else settings
 
 
 def for_slots(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decoder:
@@ -204,6 +213,11 @@ class Reader:
             while order and order[0] in done:
                 yield done.pop(order.pop(0))
 
+    def check(self, task: WindowTask) -> None:
+        """Raise UsageError or WindowError when `read` would refuse the window."""
+        request = self._request(task, self.prompt(task))
+        check_request(request, self._decoder(task), self.predictor.info)
+
     def prompt(self, task: WindowTask) -> tuple[Segment, ...]:
         """The prompt's segments of a window."""
         numbers = {question.number: i for i, question in enumerate(task.group)}
@@ -237,15 +251,14 @@ class Reader:
     def settings(self, canvas: int) -> Decoder:
         """The run's decoder with a `canvas` as one block, where the model has no grid of its own.
 
-        A number of steps that was asked for is the answer's: here each step commits one token.
+        A number of steps that was asked for is the answer's.
         """
-        commit = self.decoder.commit
         grid = self.predictor.info.block_grid is not None
         return replace(
             for_slots(self.decoder, self.prompts, self.measured)
             if self.pointer
             else for_text(self.decoder, self.prompts, self.measured),
-            commit=Quota() if isinstance(commit, Quota) else commit,
+            commit=self.decoder.commit.without_steps(),
             block_length=self.decoder.block_length if grid else canvas,
         )
 

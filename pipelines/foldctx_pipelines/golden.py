@@ -2,7 +2,7 @@
 
 `python -m foldctx_pipelines.golden DIR` runs every folder of DIR that it knows, prints a line per
 failure and a count, and exits 1 when something failed. A case whose own manifest says that it hangs
-on a tie is left out and named.
+on a tie, or that draws random numbers, is left out, named and counted.
 """
 
 import sys

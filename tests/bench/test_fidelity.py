@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from foldctx.decoding import Decoded, Quota, Usage
+from foldctx.decoding import Decoded, Quota, Usage, preset
+from foldctx.decoding.presets import DEFAULT_PRESET
 from foldctx.errors import OutputError, UsageError
+from foldctx.folding.config import Calibration
 from foldctx.folding.prompts import Prompts
+from foldctx.folding.reading import for_answer
 from foldctx.records import validate
 from foldctx_pipelines.bench.cases import Case, make_cases
 from foldctx_pipelines.bench.divergence import decode_listening
-from foldctx_pipelines.bench.fidelity import COMPOSITIONS, cheapest, compare_presets
-from foldctx_pipelines.bench.named import build_decoder, build_decoders
+from foldctx_pipelines.bench.fidelity import COMPOSITIONS, SHIPPED, cheapest, compare_presets
+from foldctx_pipelines.bench.named import build_decoder, build_decoders, parse_name
 from foldctx_pipelines.bench.resume import RunFolder
 from foldctx_pipelines.bench.statistics import paired_difference
 from tests.bench.toys import tiny
@@ -135,6 +139,22 @@ def test_a_folder_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="give another folder"):
         RunFolder(tmp_path / "file", {})
+
+
+def test_the_default_preset_is_a_row_as_it_is_shipped() -> None:
+    decoders = build_decoders(COMPOSITIONS, block_length=8)
+    assert len(decoders) == len(COMPOSITIONS) == 20  # as help and README say
+    assert replace(decoders[SHIPPED], name=DEFAULT_PRESET) == preset(DEFAULT_PRESET)
+
+
+def test_named_caches_are_those_of_answers_too() -> None:
+    """A row is named by what it runs: a cache in its name is not left out of answers."""
+    for name in COMPOSITIONS:
+        decoder = build_decoder(name, block_length=8)
+        _, options = parse_name(name)
+        answering = for_answer(decoder, PROMPTS, Calibration(), PROMPTS.answer_length)
+        told = "fresh_answers" in options or "cache" not in options or options["cache"] == "none"
+        assert told or answering.cache == decoder.cache
 
 
 def test_twelve_compositions_and_more_can_be_built() -> None:

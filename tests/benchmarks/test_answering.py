@@ -149,6 +149,17 @@ def test_a_protocol_rounds_outputs_to_blocks_and_caps_steps() -> None:
     assert method().gen_length(20) == 20
 
 
+@pytest.mark.parametrize(("gen", "fresh"), [(48, True), (96, False)])
+def test_a_benchmark_s_long_answer_keeps_its_cache(
+    tokenizer: Tokenizer, gen: int, fresh: bool
+) -> None:
+    """The benchmark's output length decides as any other length does: a short one is fed whole."""
+    toy = Toy(tokenizer, window=400, sure=0.7)
+    Answerer(toy, method("fold", preset="elastic")).record(sample("unused", max_gen=gen))  # type: ignore[arg-type]
+    lengths = [fed for fed, _ in toy.feeds]
+    assert (lengths[-1] == lengths[-2]) == fresh
+
+
 def test_a_prompt_bound_that_makes_no_sense() -> None:
     with pytest.raises(UsageError, match="max_length=1"):
         method(max_length=1)

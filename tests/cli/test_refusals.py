@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from foldctx.decoding.presets import PRESET_NAMES
 from tests.cli.conftest import Call, Run
 
 
@@ -157,3 +158,26 @@ def test_closed_standard_input(quick: Run, arguments: list[str]) -> None:
 def test_traces_that_cannot_be_read(quick: Run, tmp_path: Path) -> None:
     assert "no.jsonl" in refused(quick, 1, "trace", "show", tmp_path / "no.jsonl")
     assert str(tmp_path) in refused(quick, 1, "trace", "check", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--preset", name] for name in PRESET_NAMES),
+        ["--preset", "exact", "--set", "steps=5"],
+        ["--preset", "exact", "--set", "steps=100000"],
+        ["--preset", "prophet", "--set", "answer=40"],
+        ["--gen-length", "400", "--set", "block_length=500"],
+    ],
+    ids=" ".join,
+)
+def test_plan_prices_what_answer_answers_and_nothing_else(
+    call: Call, model: Path, note: Path, options: list[str]
+) -> None:
+    """A decoder that does not suit the model or the length is refused by both, in the same words."""
+    given = (note, "-q", "Which hall?", "-m", model, *options)
+    answered, planned = call("answer", *given), call("plan", *given)
+    assert (planned[0], planned[2]) == (answered[0], answered[2])
+    assert (planned[0] == 0) == bool(planned[1])
+    refused = {"block", "block-edit", "block-terminal", "steps=100000", "answer=40"}
+    assert (planned[0] == 2) == bool(refused & set(options))

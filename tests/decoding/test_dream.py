@@ -27,6 +27,7 @@ from foldctx.decoding import (
 )
 from foldctx.decoding.commit import BlockStep
 from foldctx.errors import UsageError
+from foldctx.numeric import LARGEST
 from tests.decoding.compositions import CHOICES, Options, named
 from tests.decoding.family_toys import dream
 from tests.decoding.toys import MASK, VOCAB, info, request
@@ -244,7 +245,7 @@ def test_a_tiny_alg_temp_takes_the_most_confident(alg_temp: float) -> None:
 
 
 def test_a_huge_alg_temp_draws_evenly() -> None:
-    rule, generator = Timesteps(2, alg_temp=1e308), torch.Generator().manual_seed(0)
+    rule, generator = Timesteps(2, alg_temp=LARGEST), torch.Generator().manual_seed(0)
     counts = Counter(i for _ in range(2000) for i in drawn(rule, SPREAD, generator))
     assert all(counts[i] / 2000 == pytest.approx(2 / 5, abs=0.05) for i in range(5))
 
@@ -292,8 +293,8 @@ REFUSED = [
     (lambda: Timesteps(0), "steps=0"),
     (lambda: Timesteps(4, 1.0), "eps=1.0"),
     (lambda: Timesteps(alg_temp=-0.1), "alg_temp=-0.1 must be a number of at least 0"),
-    (lambda: Timesteps(alg_temp=math.nan), "alg_temp=nan must be"),
-    (lambda: Timesteps(alg_temp=math.inf), "alg_temp=inf must be"),
+    (lambda: Timesteps(alg_temp=math.nan), "alg_temp=nan; it must be"),
+    (lambda: Timesteps(alg_temp=math.inf), "alg_temp=inf; it must be"),
     (lambda: Timesteps(independent=True, alg_temp=0.5), "alg_temp=0.5 with independent=true"),
 ]
 

@@ -106,6 +106,31 @@ def test_what_is_wrong_with_a_family_is_named(
         assert line.startswith(start)
 
 
+@pytest.mark.parametrize(
+    "folder, drawn",
+    [
+        ("dream_tiny", {"temperature": 0.5}),
+        ("dream_tiny", {"alg_temp": 0.5}),
+        ("dream_tiny", {"alg": "origin"}),
+        ("llada2_moe_tiny", {"temperature": 0.5}),
+    ],
+)
+def test_drawn_cases_are_named_and_counted_as_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str, drawn: dict[str, object]
+) -> None:
+    shutil.copytree(GOLDEN / folder, tmp_path / folder)
+    path = tmp_path / folder / "manifest.json"
+    manifest = orjson.loads(path.read_bytes())
+    cases = manifest["generation_cases"] = manifest["generation_cases"][:2]
+    cases[0] |= drawn
+    path.write_bytes(orjson.dumps(manifest))
+    assert golden.main([str(tmp_path)]) == 0
+    reason = "draws random numbers of torch's global generator"
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"left out {folder}/{cases[0]['id']}: {reason}"
+    assert len(told) == 2 and told[1].endswith(" passed, 0 failed, 1 left out")
+
+
 def test_a_folder_without_vectors_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,27 @@ def test_a_request_that_does_not_suit_the_model(asked: Request, message: str) ->
 
 
 @pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"steps": 100_000}, "steps=100000 forwards for gen_length=16; give at most 128"),
+        ({"commit": "timesteps", "steps": 136}, "steps=136 forwards .* give at most 128"),
+        ({"compat_least": 129}, "compat_least=129 forwards .* give at most 128"),
+    ],
+)
+def test_forwards_that_could_commit_nothing(options: dict[str, Any], message: str) -> None:
+    """A slip of the hand would run for days."""
+    by = preset("exact", block_length=8, **options)
+    with pytest.raises(UsageError, match=f"request 'a': {message}"):
+        check_request(request("a", 4, 16), by, info(64))
+
+
+def test_any_number_of_steps_where_none_is_idle() -> None:
+    for options in ({"steps": 16}, {"steps": 100_000, "idle": False}):
+        got = decode_one(RandomModel(), request("a", 4, 16), preset("exact", **options))
+        assert got.usage.forwards == 16
+
+
+@pytest.mark.parametrize(
     "build, message",
     [
         (lambda: Segment("prose", ()), "segment kind 'prose'"),  # type: ignore[arg-type]

@@ -57,14 +57,19 @@ def test_a_confidence_that_is_no_probability_is_none(make_toy: MakeToy) -> None:
     [
         ({}, True),
         ({"fresh_answers": False}, False),
-        ({"length": 16}, False),
+        ({"length": 16}, True),
+        ({"length": 64}, True),
+        ({"length": 65}, False),
         ({"cache": "none"}, True),
+        ({"cache": "prefix"}, False),
+        ({"cache": "dual"}, False),
+        ({"cache": "dual", "fresh_answers": True}, True),
     ],
 )
 def test_answers_are_decoded_without_stale_keys(
     make_toy: MakeToy, asked: dict[str, Any], whole: bool
 ) -> None:
-    """Each forward of an answer feeds all, but where its cache or its length was asked for."""
+    """Each forward of an answer feeds all, but where it is long or its cache was asked for."""
     options = dict(asked)
     length = options.pop("length", None)
     session = open_toy(make_toy(), ALPHA, ["Of alpha?"], "elastic", options, gen_length=length)

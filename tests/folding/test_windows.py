@@ -1,6 +1,7 @@
 """What holds of every window: its size, its cost, and that nothing is left out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -57,12 +58,25 @@ def test_the_window_holds_and_costs_add_up(
     assert [answer.text for answer in answers] == ["deep blue", "1250 dollars"]
 
 
-def test_steps_of_an_answer_do_not_lengthen_the_reading(make_toy: MakeToy) -> None:
+@pytest.mark.parametrize(
+    ("more", "forwards"),
+    [
+        ({}, [2, 12]),
+        ({"compat_least": 2}, [2, 12]),
+        ({"compat_steps": 12}, [2, 12]),
+        ({"commit": "timesteps"}, [3, 12]),
+        ({"commit": "timesteps", "steps": 96}, [3, 96]),
+    ],
+)
+def test_steps_of_an_answer_do_not_lengthen_the_reading(
+    make_toy: MakeToy, more: dict[str, Any], forwards: list[int]
+) -> None:
+    options = {"steps": 12, **more}
     session = open_toy(
-        make_toy(), filler(3) + " " + ALPHA, ["Of alpha?"], "exact", {"steps": 12}, gen_length=24
+        make_toy(), filler(3) + " " + ALPHA, ["Of alpha?"], "exact", options, gen_length=24
     )
     (answer,), events = run(session)
-    assert [w.fields["forwards"] for w in of(events, "window")] == [2, 12]
+    assert [w.fields["forwards"] for w in of(events, "window")] == forwards
     assert answer.text == "deep blue"
 
 

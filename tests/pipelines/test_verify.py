@@ -126,6 +126,17 @@ def test_agreement_counts_equal_tokens_only(reader: Model) -> None:
     assert fast.measured["text_tokens"]["twin"] == agrees.measured["tokens"]
 
 
+def test_the_caches_that_ran_are_recorded(reader: Model) -> None:
+    """`elastic` answers without its cache, so no check of answers may pass for one of the cache."""
+    none, prefix = {"kind": "NoCache"}, {"kind": "PrefixCache", "refresh": None}
+    for decoder, ran in ((DECODER, none), (preset("elastic", cache="prefix"), prefix)):
+        agrees, fast = compare(reader, decoder)
+        expected = {"exact": [none], "elastic": [ran]}
+        assert agrees.measured["caches"] == fast.measured["caches"] == expected
+        assert check_prompt(reader, decoder).measured["caches"] == {"elastic": [ran]}
+        assert ("without its cache" in agrees.found) == (ran is none)
+
+
 def test_a_block_causal_model_is_compared_in_its_own_blocks(tmp_path: Path) -> None:
     """Its cache is exact, so that one token a forward is the exact sampler itself."""
     specials = ("<|mask|>", "<|endoftext|>", "<|role_end|>")

@@ -15,7 +15,6 @@ import foldctx
 from foldctx.api import open_plan
 from foldctx.decoding import Decoder, preset
 from foldctx.documents import text_document
-from foldctx.folding.answering import answer_session
 from foldctx.folding.config import FoldConfig
 from foldctx.models import FAMILIES
 from foldctx.models.build import choose_device, choose_dtype
@@ -80,8 +79,7 @@ class ReaderSpec:
         """Raises UsageError or WindowError for options that no document can be read with."""
         probe = text_document("probe", "Nothing is read here.")
         decoder = self.decoder(checkpoint)
-        session = open_plan(checkpoint, probe, ["What?"], config=self.config, decoder=decoder)
-        next(answer_session(session))
+        open_plan(checkpoint, probe, ["What?"], config=self.config, decoder=decoder)
 
     def fingerprint(self, checkpoint: Checkpoint) -> dict[str, Any]:
         """All that decides a record, but the rows themselves.

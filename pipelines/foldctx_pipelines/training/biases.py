@@ -77,10 +77,11 @@ def answered(model: Model, world: World, window: Window, measured: Calibration) 
         Segment("memory", tuple(window.ids[memory : start - 1])),
         Segment("template", tuple(window.ids[start - 1 : start])),
     )
+    length = world.prompts.answer_length
     decoded = decode_one(
         model,
-        Request("0", prompt, world.prompts.answer_length),
-        for_answer(preset(DEFAULT_PRESET), world.prompts, measured),
+        Request("0", prompt, length),
+        for_answer(preset(DEFAULT_PRESET), world.prompts, measured, length),
     )
     given = bool(decoded.text) and not world.prompts.says_none(decoded.text)
     said = world.prompts.decode(decoded.text)

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from foldctx.api import calibration_of
-from foldctx.decoding import Decoded, Decoder, Request, Segment, decode, preset
+from foldctx.decoding import Decoded, Decoder, Request, Segment, decode_one, preset
 from foldctx.folding.layout import segments
 from foldctx.folding.prompts import Prompts
 from foldctx.folding.reading import for_answer
@@ -60,19 +61,32 @@ def requests(model: Model, prompts: Prompts, seed: int = 0) -> list[Request]:
     return [Request(str(number), *row, seed=seed) for number, row in enumerate(rows)]
 
 
-def sample(model: Model, decoder: Decoder, asked: Sequence[Request]) -> Sample:
-    """Decode the requests one after another, as a single user would see it."""
+def sample(model: Model, decoders: Sequence[Decoder], asked: Sequence[Request]) -> Sample:
+    """Decode the requests one after another, as a single user would see it, each by its decoder."""
     began = time.perf_counter()
-    events = decode(model, asked, decoder, max_rows=1)
-    decoded = [event for event in events if isinstance(event, Decoded)]
+    pairs = zip(asked, decoders, strict=True)
+    decoded = [decode_one(model, request, decoder) for request, decoder in pairs]
     return Sample(decoded, time.perf_counter() - began)
+
+
+def _answering(model: Model, decoder: Decoder, asked: Sequence[Request]) -> list[Decoder]:
+    """The decoder of each request, set up as for answers of its length."""
+    prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
+    measured = calibration_of(model.calibration)
+    return [for_answer(decoder, prompts, measured, request.gen_length) for request in asked]
+
+
+def _caches(decoders: Sequence[Decoder]) -> list[dict[str, Any]]:
+    """What ran as the cache: `fresh_answers` puts none in the place of the preset's."""
+    described = [decoder.describe()["cache"] for decoder in decoders]
+    return [cache for i, cache in enumerate(described) if cache not in described[:i]]
 
 
 def check_prompt(model: Model, decoder: Decoder, seed: int = 0) -> Check:
     """One prompt, twice: the same tokens, none of them a mask, and some text."""
     prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
     asked = requests(model, prompts, seed)[:1]
-    settings = for_answer(decoder, prompts, calibration_of(model.calibration))
+    settings = _answering(model, decoder, asked)
     first, again = (sample(model, settings, asked).decoded[0] for _ in range(2))
     problems = []
     if first.tokens != again.tokens:
@@ -91,6 +105,7 @@ def check_prompt(model: Model, decoder: Decoder, seed: int = 0) -> Check:
         "text_length": first.text_length,
         "finished": first.finished,
         "forwards": first.usage.forwards,
+        "caches": {decoder.name: _caches(settings)},
     }
     demand = "the same tokens twice, no masks left, some text; whether it is right is information"
     return Check.of("prompt", demand, problems, f"{needle.question} {text:.80}", measured)
@@ -108,12 +123,10 @@ def compare(model: Model, decoder: Decoder, seed: int = 0) -> tuple[Check, Check
     """The preset beside the exact sampler on the same prompts: agreement, and speed."""
     prompts = Prompts.from_file(model.prompts_source, model.tokenizer)
     asked = requests(model, prompts, seed)
-    plain = _exact(model, decoder)
-    measured = calibration_of(model.calibration)
-    exact, chosen = (
-        sample(model, for_answer(replace(one, stop=decoder.stop), prompts, measured), asked)
-        for one in (plain, decoder)
-    )
+    plain = replace(_exact(model, decoder), stop=decoder.stop)
+    ran = [_answering(model, one, asked) for one in (plain, decoder)]
+    exact, chosen = (sample(model, decoders, asked) for decoders in ran)
+    caches = {name: _caches(own) for name, own in zip(("exact", decoder.name), ran, strict=True)}
     equal = longest = 0
     for one, other in zip(exact.decoded, chosen.decoded, strict=True):
         length = max(one.text_length, other.text_length)
@@ -122,10 +135,12 @@ def compare(model: Model, decoder: Decoder, seed: int = 0) -> tuple[Check, Check
     runs = {"exact": exact, decoder.name: chosen}
     speeds = {name: run.tokens / run.seconds for name, run in runs.items()}
     told = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
+    fresh = any(own.cache != decoder.cache for own in ran[1])
+    note = " (short answers without its cache: fresh_answers)" if fresh else ""
     return Check(
         "agreement",
         "information",
-        f"{decoder.name} gives {equal} of {longest} tokens as the exact sampler, in "
+        f"{decoder.name}{note} gives {equal} of {longest} tokens as the exact sampler, in "
         f"{chosen.forwards} forwards instead of {exact.forwards}",
         measured={
             "agreement": equal / longest if longest else None,
@@ -134,6 +149,7 @@ def compare(model: Model, decoder: Decoder, seed: int = 0) -> tuple[Check, Check
             "prompts": len(asked),
             "forwards": {name: run.forwards for name, run in runs.items()},
             "tokens_fed": {name: run.tokens_fed for name, run in runs.items()},
+            "caches": caches,
         },
     ), Check(
         "speed",
@@ -143,6 +159,7 @@ def compare(model: Model, decoder: Decoder, seed: int = 0) -> tuple[Check, Check
             "tokens_per_second": speeds,
             "seconds": {name: run.seconds for name, run in runs.items()},
             "text_tokens": {name: run.tokens for name, run in runs.items()},
+            "caches": caches,
             "device": str(model.device),
             "dtype": str(model.dtype).removeprefix("torch."),
         },
