@@ -86,14 +86,14 @@ class Calibration:
     `skip_threshold` None never skips. `none_bias` are the nats by which none must be likelier than a
     pointer, `end_bias` and `refusal_bias` those by which the end of an answer, and none, must be
     likelier than a copy. `reread_score` is the least score (1 - p(none) of its window) of a note
-    that was found when a window was read again. The others serve the plan only: `hit_share` is the share of
-    windows that one question alone keeps from being skipped, `note_tokens` the tokens of notes that
-    a window adds per question, `memory_fill` the share of the memory's budget that is full in the
-    end (`note_tokens` None: from the first window on), and `read_forwards` the forwards of a window
-    that is not skipped. These two are of one question; `memory_fill_shared` and
-    `read_forwards_shared` are of as many as share a window at most (None: the same), and between
-    them the plan goes in a straight line. `answer_forwards` are those of an answer that stops at its
-    end (None: five a block).
+    that was found when a window was read again. The others serve the plan only:
+    `hit_share` is the share of windows that one question alone keeps from being skipped,
+    `note_tokens` the tokens of notes that a window adds to the memory of one (None: it is full from
+    the first window on), `memory_fill` the share of the room for notes that they take in the end
+    (None: what the document's own sentences make of it), and `read_forwards` the forwards of a
+    window that is not skipped. This is of one question; `read_forwards_shared` is of as many as
+    share a window at most (None: the same), and between them the plan goes in a straight line.
+    `answer_forwards` are those of an answer that stops at its end (None: five a block).
     Raises ModelError for values that cannot have been measured.
     """
 
@@ -104,8 +104,7 @@ class Calibration:
     refusal_bias: float = 0.0
     reread_score: float = 0.0
     memory_tokens: int = 256
-    memory_fill: float = 0.5
-    memory_fill_shared: float | None = None
+    memory_fill: float | None = None
     hit_share: float = 0.1
     note_tokens: float | None = None
     read_forwards: float = 2.0
@@ -113,7 +112,7 @@ class Calibration:
     answer_forwards: float | None = None
 
     def __post_init__(self) -> None:
-        shares = ("skip_threshold", "abstain_threshold", "memory_fill", "memory_fill_shared")
+        shares = ("skip_threshold", "abstain_threshold", "memory_fill")
         for name in (*shares, "hit_share", "reread_score"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
@@ -141,18 +140,15 @@ class Calibration:
 
     def forwards(self, share: float) -> float:
         """Expected forwards of a window at a `share` of the way from one question to the most."""
-        return _between(self.read_forwards, self.read_forwards_shared, share)
+        if self.read_forwards_shared is None:
+            return self.read_forwards
+        return self.read_forwards + share * (self.read_forwards_shared - self.read_forwards)
 
-    def carried(self, windows: int, questions: int, budget: int, share: float = 0.0) -> float:
-        """Tokens of notes expected in a memory of `budget` tokens after so many windows."""
-        full = _between(self.memory_fill, self.memory_fill_shared, share) * budget
+    def carried(self, windows: int, questions: int, full: float) -> float:
+        """Tokens of notes expected after so many windows in a memory that stops at `full`."""
         if self.note_tokens is None:
             return full
         return min(full, windows * questions * self.note_tokens)
-
-
-def _between(alone: float, shared: float | None, share: float) -> float:
-    return alone if shared is None else alone + share * (shared - alone)
 
 
 @dataclass(frozen=True, slots=True)

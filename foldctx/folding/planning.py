@@ -7,9 +7,12 @@ from typing import Any
 
 from foldctx.folding.answering import answer_length, answer_settings, notes_room
 from foldctx.folding.decoding_cost import Cost, decoding_cost
+from foldctx.folding.memory import filled
 from foldctx.folding.reading import Passage
 from foldctx.folding.session import Group, Session
 from foldctx.folding.strategies import windows_of
+
+_SAMPLED = 64  # passages whose sentences stand for those of the document
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,12 @@ def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cos
     share = min(1.0, (count - 1) / max(1, session.prompts.max_questions - 1))
     missed = (1 - measured.hit_share) ** count
     hits = 1 - missed if skips else 1.0
+    full = _full(session, memory, count)
     total = Cost()
     costs = []
     for i, passage in enumerate(passages):
         prompt = layout.frame - layout.canvas.length + _chunk_tokens(session, passage)
-        carried = prompt + measured.carried(i, count, memory, share)
+        carried = prompt + measured.carried(i, count, full)
         costs.append(
             decoding_cost(
                 session.reader.settings(layout.canvas.length),
@@ -107,6 +111,22 @@ def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cos
         high = _condensing(session, group, passages) * count
         total += Cost(high=high, fed_max=layout.frame + layout.chunk if high else 0)
     return total
+
+
+def _full(session: Session, room: int, count: int) -> float:
+    """Tokens that the notes of so many questions take together in a room, once there are enough."""
+    measured = session.calibration.memory_fill
+    if measured is not None:
+        return measured * room
+    return count * filled(_unit_sizes(session), session.limits.memory_tokens, room // count)
+
+
+def _unit_sizes(session: Session) -> list[int]:
+    """Tokens of units as notes, of passages all over the document."""
+    passages = session.groups[0].passages
+    step = max(1, len(passages) // _SAMPLED)
+    overhead = session.prompts.note_overhead()
+    return [len(unit) + overhead for passage in passages[::step] for unit in passage.ids]
 
 
 def _chunk_tokens(session: Session, passage: Passage) -> int:
@@ -139,7 +159,7 @@ def _answering(session: Session, number: int) -> Cost:
     length = answer_length(session)
     frame, room = session.prompts.frame("answer", [question.ids]), notes_room(session, question)
     read = sum(len(windows_of(session, group)) for group in session.groups)
-    notes = session.calibration.carried(read, 1, room)
+    notes = session.calibration.carried(read, 1, _full(session, room, 1))
     block = min(session.decoder.block_length, length)
     cost = decoding_cost(
         answer_settings(session),

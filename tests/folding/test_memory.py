@@ -1,9 +1,11 @@
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldctx.errors import UsageError
-from foldctx.folding.memory import Memory, Note
+from foldctx.folding.memory import Memory, Note, filled
 
 OVERHEAD = 1
 
@@ -122,3 +124,29 @@ def test_carried_notes_fit(found: list[Note], room: int) -> None:
     memory = Memory(None, OVERHEAD)
     memory.update(found)
     assert sum(memory.cost_of(n) for n in memory.fitting(room)) <= room
+
+
+def test_what_fits_of_a_full_memory_is_what_the_notes_sizes_let_in() -> None:
+    assert filled([20], 100, 60) == 60  # three of five
+    assert filled([20], 100, 59) == 40
+    assert filled([20], 100, 19) == filled([], 100, 50) == filled([120], 100, 100) == 0
+    mixed = filled([10, 40], 200, 30)
+    assert 10 < mixed < 30  # short notes alone, and they are the rarer ones
+    assert mixed == filled([10, 40], 200, 30)
+
+
+@pytest.mark.parametrize("room", [15, 40, 90])
+def test_what_fits_is_what_memories_of_such_notes_let_in(room: int) -> None:
+    """Against real memories, filled at random and asked what fits."""
+    sizes, rng, taken = [6, 11, 17, 23, 35], random.Random(4), []
+    for _ in range(300):
+        memory, at = Memory(160, 1), 0
+        while True:
+            (size,) = rng.choices(sizes, weights=sizes)
+            if memory.cost + size > 160:
+                break
+            at += 1
+            ids = tuple(range(size - 1))
+            memory.update([Note("x", ids, at, at + 1, 0, rng.random())])
+        taken.append(sum(memory.cost_of(note) for note in memory.fitting(room)))
+    assert filled(sizes, 160, room) == pytest.approx(sum(taken) / 300, rel=0.12)

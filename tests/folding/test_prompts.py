@@ -129,6 +129,6 @@ def test_measurements_that_cannot_be_are_refused(measured: dict[str, Any]) -> No
 
 
 def test_the_memory_fills_window_by_window_until_it_is_full() -> None:
-    measured = Calibration(memory_fill=0.8, note_tokens=2.0)
-    assert [measured.carried(n, 3, 50) for n in (0, 1, 5, 20)] == [0, 6, 30, 40]
-    assert Calibration(memory_fill=0.8).carried(0, 3, 50) == 40
+    measured = Calibration(note_tokens=2.0)
+    assert [measured.carried(n, 3, 40) for n in (0, 1, 5, 20)] == [0, 6, 30, 40]
+    assert Calibration().carried(0, 3, 40) == 40

@@ -88,8 +88,7 @@ def test_an_export_gives_the_logits_of_the_state_at_16_bits(ground, run: Path) -
     assert model.info.window == 512
     form = json.loads((out / "foldctx.json").read_text("utf-8"))
     assert form["template"] == "reader.toml" and form["memory_tokens"] == 320
-    for shared in ("memory_fill", "memory_fill_shared", "hit_share"):
-        assert 0 <= form[shared] <= 1
+    assert 0 <= form["hit_share"] <= 1
     for forwards in ("read_forwards", "read_forwards_shared", "answer_forwards"):
         assert form[forwards] >= 1
     assert form["note_tokens"] >= 0

@@ -27,8 +27,6 @@ class Costs:
 
     hit_share: float
     note_tokens: float
-    memory_fill: float
-    memory_fill_shared: float
     read_forwards: float
     read_forwards_shared: float
     answer_forwards: float
@@ -47,26 +45,30 @@ def measure_costs(
     """
     rng = random.Random(f"costs/{seed}")
     setup = Setup(model, world.prompts, preset(DEFAULT_PRESET), FoldConfig(), measured)
-    alone, rooms = zip(*(_read(rng, world, setup, tokens, 1) for _ in range(_ALONE)), strict=True)
-    shared, shared_room = _read(rng, world, setup, tokens, world.prompts.max_questions)
-    fill, room = fmean(map(_full, alone, rooms)), fmean(rooms)
-    reads = [row for rows in alone for row in rows if row["kind"] == "read"]
-    answers = [row for rows in (*alone, shared) for row in rows if row["kind"] == "answer"]
+    alone = [_read(rng, world, setup, tokens, 1) for _ in range(_ALONE)]
+    shared = _read(rng, world, setup, tokens, world.prompts.max_questions)
+    reads = [row for read in alone for row in read.windows]
+    answers = [row for read in (*alone, shared) for row in read.answers]
     return Costs(
         hit_share=fmean(not _skipped(row, measured) for row in reads),
-        note_tokens=fmean(_rate(rows, fill * room) for rows in alone),
-        memory_fill=fill,
-        memory_fill_shared=_full(shared, shared_room),
+        note_tokens=sum(read.noted for read in alone) / max(1, len(reads)),
         read_forwards=_forwards(reads, measured),
-        read_forwards_shared=_forwards([r for r in shared if r["kind"] == "read"], measured),
+        read_forwards_shared=_forwards(shared.windows, measured),
         answer_forwards=fmean([row["forwards"] for row in answers] or [1.0]),
     )
 
 
-def _read(
-    rng: random.Random, world: World, setup: Setup, tokens: int, questions: int
-) -> tuple[list[dict[str, Any]], int]:
-    """The windows of a document read for so many questions, and the room for notes in them."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What became of one document: its windows, its answers', and the tokens of all notes found."""
+
+    windows: Windows
+    answers: Windows
+    noted: int
+
+
+def _read(rng: random.Random, world: World, setup: Setup, tokens: int, questions: int) -> _Read:
+    """Read a generated document for so many questions."""
     facts = [draw_fact(rng, world) for _ in range(questions)]
     rows = [fact.statement for fact in facts]
     length = sum(len(ids) for ids in world.encode(rows))
@@ -79,12 +81,16 @@ def _read(
     rng.shuffle(rows)
     document = text_document("measured", " ".join(rows))
     session = Session(document, [fact.question for fact in facts], setup)
-    windows = [
-        dict(told.fields)
-        for told in answer_session(session)
-        if isinstance(told, Happened) and told.event == "window"
-    ]
-    return windows, session.groups[0].layout.memory
+    told = [event for event in answer_session(session) if isinstance(event, Happened)]
+    windows = [dict(event.fields) for event in told if event.event == "window"]
+    reads = [row for row in windows if row["kind"] == "read"]
+    indices = {row["index"] for row in reads}
+    folds = [e.fields for e in told if e.event == "fold" and e.fields["kind"] == "chunk"]
+    return _Read(
+        reads,
+        [row for row in windows if row["kind"] == "answer"],
+        sum(fold["after"] for fold in folds if fold["window"] in indices),
+    )
 
 
 def _skipped(row: dict[str, Any], measured: Calibration) -> bool:
@@ -94,31 +100,3 @@ def _skipped(row: dict[str, Any], measured: Calibration) -> bool:
 def _forwards(reads: Windows, measured: Calibration) -> float:
     """Mean forwards of the windows that were not skipped."""
     return fmean([row["forwards"] for row in reads if not _skipped(row, measured)] or [1.0])
-
-
-def _carried(windows: Windows) -> list[int]:
-    """Tokens of the notes that were carried into each window that was read."""
-    return [row["tokens"]["memory"] for row in windows if row["kind"] == "read"]
-
-
-def _full(windows: Windows, room: int) -> float:
-    """How full the memory gets: over the fullest quarter of the reading.
-
-    A generated document has few sentences that a reader takes for an answer. A real one has more:
-    there the memory is full sooner, and stays so.
-    """
-    carried = sorted(_carried(windows), reverse=True)
-    return min(1.0, fmean(carried[: max(1, len(carried) // 4)]) / room)
-
-
-def _rate(windows: Windows, full: float) -> float:
-    """Tokens of notes per window with which a memory that stops at `full` held what it did."""
-    carried = _carried(windows)
-    low, high = 0.0, max(full, 1.0)
-    for _ in range(30):
-        rate = (low + high) / 2
-        if sum(min(full, i * rate) for i in range(len(carried))) < sum(carried):
-            low = rate
-        else:
-            high = rate
-    return high

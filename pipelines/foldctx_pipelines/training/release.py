@@ -19,6 +19,8 @@ from foldctx_pipelines.training.sources import Mixture, World
 WINDOW = 512
 TEMPLATE = "reader.toml"
 MEMORY_TOKENS = 320
+REREAD_SCORE = 0.7
+"""Chosen on 54 generated documents with the reader of step 12,200: see the card's appendix."""
 COST_TOKENS = 24_000  # long enough for a memory to fill; of each document that is read to measure what reading costs
 QUESTIONS = (1, 2, 8)
 _IDS = {
@@ -58,6 +60,7 @@ def release(
     fixed: dict[str, float | str] = {
         "template": TEMPLATE,
         "memory_tokens": MEMORY_TOKENS,
+        "reread_score": REREAD_SCORE,
     }
     with tempfile.TemporaryDirectory(prefix=f"{out.name}.", dir=out.parent) as made:
         stage = Path(made)
@@ -72,6 +75,7 @@ def release(
             none_bias=thresholds.none_bias,
             end_bias=thresholds.end_bias,
             refusal_bias=thresholds.refusal_bias,
+            reread_score=REREAD_SCORE,
             memory_tokens=MEMORY_TOKENS,
         )
         costs = measure_costs(model, relations, measured, tokens=cost_tokens, seed=seed)
