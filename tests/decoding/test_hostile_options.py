@@ -92,16 +92,7 @@ def test_the_command_line_refuses_it_as_well(
     """Before a model is looked for, with the exit code of usage and one line."""
     key, base = case
     others = [arg for name, value in base.items() for arg in ("--set", f"{name}={value}")]
-    for value in (
-        "nan",
-        "inf",
-        "-inf",
-        "1" + 30 * "0",
-        "9" * 5000,
-        "1e308",
-        "[1]",
-        "none of these",
-    ):
+    for value in ("nan", "-inf", "1" + 30 * "0", "9" * 5000, "1e308", "[1]"):
         given = [*others, "--set", f"{key}={value}", "--model", "there-is-no-such-folder"]
         assert main(["generate", "x", "--preset", "exact", *given]) == 2, value
         assert capsys.readouterr().err.count("\n") <= 12
