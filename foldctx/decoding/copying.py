@@ -5,7 +5,8 @@ Where the answer is written from its start, a copy that has begun can only go on
 it in the source, or end; these get `gain` nats more than all else when the token is chosen (the copy
 distribution of pointer-generator networks, arXiv 1704.04368, with the source positions that agree
 with all that is written instead of learnt ones). Copies are of whole words: inside one the gain is
-four times as high. The confidence stays the model's own.
+four times as high. Where answers may be lists, a copy that may end may be followed by another one:
+whether it is, is left to the model. The confidence stays the model's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,9 @@ class Copying(Prior):
 
     `breaks` are ids of the source that no copy crosses or holds (labels of notes), `refusal` an id
     that may be written at the start in place of a copy. `words` keeps copies to whole words (None:
-    any tokens). A small model ends and refuses too soon: `end_bias` and `refusal_bias` are the nats
-    by which these must be likelier. Raises UsageError for a gain or a bias below 0.
+    any tokens), and `joint` is the id between the copies of a list (None: there is one copy only).
+    A small model ends and refuses too soon: `end_bias` and `refusal_bias` are the nats by which
+    these must be likelier, a joint as an end. Raises UsageError for a gain or a bias below 0.
     """
 
     breaks: frozenset[int]
@@ -38,6 +40,7 @@ class Copying(Prior):
     words: Words | None = None
     end_bias: float = 0.0
     refusal_bias: float = 0.0
+    joint: int | None = None
 
     def __post_init__(self) -> None:
         Prior.__post_init__(self)
@@ -60,6 +63,20 @@ class Copying(Prior):
 
     def _preferred(self, place: Place, written: tuple[int | None, ...]) -> dict[int, float]:
         """The nats of ids that go on with the copy, or end it; none where this is no copy."""
+        whole = self._goes_on(place, written)
+        last = self._last(written)
+        if last is None or (whole and not set(place.ends) & set(whole)):
+            return whole  # half a word is no answer, and goes on in no other way
+        return self._goes_on(place, last) | whole
+
+    def _last(self, written: tuple[int | None, ...]) -> tuple[int | None, ...] | None:
+        """What is written of the last copy of a list; None where this is no list."""
+        if self.joint is None or self.joint not in written[1:]:
+            return None
+        return written[len(written) - written[::-1].index(self.joint) :]
+
+    def _goes_on(self, place: Place, written: tuple[int | None, ...]) -> dict[int, float]:
+        """The nats of ids that go on with one copy."""
         found, over, copied, wide = set[int](), False, not written, len(written)
         for source in place.sources:
             for start in range(len(source) - max(wide, 1) + 1):
@@ -73,12 +90,13 @@ class Copying(Prior):
                 over |= self.words is None or self.words.ends(source, after, self.breaks)
         if not copied:
             return {}
-        if wide and not over:  # half a word is no answer, and goes on in no other way
+        if wide and not over:
             return dict.fromkeys(found, _IN_A_WORD * self.gain)
         gains = dict.fromkeys(found, self.gain)
         if wide:
-            gains |= dict.fromkeys(place.ends, self.gain - self.end_bias)
-        if not wide and self.refusal is not None:
+            joints = () if self.joint is None else (self.joint,)
+            gains |= dict.fromkeys((*place.ends, *joints), self.gain - self.end_bias)
+        if place.written[0] is None and self.refusal is not None:
             gains[self.refusal] = self.gain - self.refusal_bias
         return gains
 

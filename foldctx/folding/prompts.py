@@ -169,6 +169,11 @@ class Prompts:
         """Where words begin among the tokenizer's ids."""
         return self._tokenizer.words
 
+    @property
+    def joint(self) -> int | None:
+        """The id between the copies of an answer that has several, where the template names one."""
+        return self._tokenizer.token_id(self._form.joint) if self._form.joint else None
+
     @cached_property
     def labels(self) -> frozenset[int]:
         """Ids of what stands around notes and units: never a part of their text."""

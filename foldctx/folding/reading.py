@@ -131,6 +131,7 @@ def for_text(decoder: Decoder, prompts: Prompts, measured: Calibration) -> Decod
             words=prompts.words,
             end_bias=measured.end_bias,
             refusal_bias=measured.refusal_bias,
+            joint=prompts.joint,
         )
         return replace(decoder, propose=copying)
     if prompts.end_last:

@@ -31,7 +31,8 @@ class Template:
     and an item, the text before and after it. `label` and `slots` make the canvas of a reading
     window: the given text before each question's slots, and their number. With `end_last` the ids
     that end a text are committed last in what is written (LLaDA's confidence_eos_eot_inf). With
-    `copies` it is written from its start, and a copy of a note that has begun goes on as it stands.
+    `copies` it is written from its start, and a copy of a note that has begun goes on as it stands;
+    `joint` is the token between the copies where an answer has several.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Template:
     items: Mapping[tuple[str, str], tuple[str, str]]
     end_last: bool = False
     copies: bool = False
+    joint: str = ""
 
     def __post_init__(self) -> None:
         for name in ("max_questions", "max_units", "slots", "written_length", "answer_length"):
@@ -74,6 +76,7 @@ def parse_template(form: Mapping[str, Any], source: str = "") -> Template:
             answer_length=int(form["answer"]["gen_length"]),
             end_last=bool(form.get("end_last", False)),
             copies=bool(form.get("copies", False)),
+            joint=str(form.get("joint", "")),
             parts={task: _split(str(form[task]["template"])) for task in TASKS},
             items={
                 (task, item): _around(str(form[task][item]), f"{task}.{item}", source)

@@ -132,3 +132,36 @@ def test_an_end_and_a_refusal_must_be_likelier_by_their_biases() -> None:
         assert not proposed_by(rule, at, biased)
         with pytest.raises(UsageError, match=name):
             replace(rule, **{name: -1.0})
+
+
+def list_ways_on(*written: int) -> set[int]:
+    """As `ways_on`, where 12 stands between copies."""
+    rule = Copying(Proposer(), frozenset({17}), refusal=0, words=WORDS, joint=12)
+    at = Place(SAID, (*written, None), (len(written),), (18,))
+    return {token for token in range(20) if proposed_by(rule, at, token)}
+
+
+def test_a_copy_that_may_end_may_be_followed_by_another() -> None:
+    assert list_ways_on() == ways_on()  # an answer never begins with a joint
+    assert list_ways_on(1) == {2, 12, 18}
+    assert list_ways_on(3, 4, 5) == {6}  # half a number is not followed either
+    assert list_ways_on(1, 12) == {1, 2, 3, 8, 9}  # another one begins, and is no refusal
+    assert list_ways_on(1, 12, 3) == {4} and list_ways_on(1, 12, 3, 4, 5, 6) == {7, 12, 18}
+    assert list_ways_on(1, 12, 2, 12) == {1, 2, 3, 8, 9}
+
+
+def test_a_mark_inside_a_copy_is_no_joint() -> None:
+    """The comma of a number: what goes on with the number comes before all else."""
+    rule = Copying(Proposer(), frozenset({17}), refusal=0, words=WORDS, joint=5)
+    for written, on in (((3, 4), {5}), ((3, 4, 5), {6}), ((3, 4, 5, 6), {5, 7, 18})):
+        at = Place(SAID, (*written, None), (len(written),), (18,))
+        assert {token for token in range(20) if proposed_by(rule, at, token)} == on
+
+
+def test_a_joint_is_as_likely_as_an_end() -> None:
+    rule = Copying(Proposer(), frozenset({17}), words=WORDS, joint=12, end_bias=2.0)
+    at = Place(SAID, (1, None), (1,), (18,))
+    for sure, other in ((12, 18), (18, 12)):
+        logits = torch.zeros(1, 20)
+        logits[0, sure], logits[0, other] = 6.0, 5.0
+        assert int(rule.at(at)([logits], INFO, torch.Generator()).tokens[0]) == sure
