@@ -341,6 +341,8 @@ def test_the_command_writes_its_table(
     assert capfdbinary.readouterr().out.startswith(b"Reader embedded, seed 3\n")
     assert main(["eval", "reader", "--quick", "--seed", "4", "-o", str(run), *command[5:]]) == 2
     assert b"seed was 3 and is 4" in capfdbinary.readouterr().err
+    assert main([*command, "-o", str(run), "--dtype", "bfloat16"]) == 2
+    assert b"dtype was 'float32' and is 'bfloat16'" in capfdbinary.readouterr().err
 
 
 @pytest.mark.parametrize(

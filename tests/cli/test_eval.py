@@ -125,6 +125,10 @@ def test_scoring_needs_no_torch_and_can_be_repeated(
     assert one.stdout == two.stdout
     text = quick("eval", "longbench", "score", run, "--text").stdout.decode()
     assert "protocol official, strategy truncate" in text
+    into = tmp_path / "drawn"
+    refused = quick("eval", "longbench", "score", run, "--into", into, "--heatmap", tmp_path / "a.html")
+    assert (refused.returncode, into.exists()) == (2, False)
+    assert b"longbench has no lengths to draw" in refused.stderr
 
 
 def test_ruler_is_made_run_scored_and_drawn(model: Path, call: Call, tmp_path: Path) -> None:

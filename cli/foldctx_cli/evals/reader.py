@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ class Cases:
         bool, typer.Option("--quick", help="Few cases and short books.", show_default=False)
     ] = False
 
-    def evaluation(self, seed: int) -> "Evaluation":
+    def evaluation(self, seed: int, numbers: dict[str, Any]) -> "Evaluation":
         """What these ask for. Raises UsageError for a group or a file that there is not."""
         from foldctx_pipelines.benchmarks.reader.cases import GROUPS
         from foldctx_pipelines.benchmarks.reader.run import Evaluation
@@ -53,7 +53,7 @@ class Cases:
         text = tuple(self.text) or (HANDBOOK,)
         if not self.text and not HANDBOOK.exists():
             raise UsageError(f"{HANDBOOK}: no such file; name a book with --text")
-        return Evaluation(seed, text, self.questions, groups, self.quick)
+        return Evaluation(seed, text, self.questions, groups, self.quick, numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def run(cases: Cases, decoding: DecodingOptions, model: ModelOptions, outcome: O
 
     All cases follow from --seed. With --output RUN the run can be stopped and gone on with.
     """
-    wanted, form = cases.evaluation(decoding.seed), outcome.form
+    wanted, form = cases.evaluation(decoding.seed, model.numbers), outcome.form
 
     checkpoint = model.read()
     if outcome.output is not None:

@@ -1,7 +1,7 @@
 """Running the reader's evaluation: cases into a run folder, and the table of what it holds."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,17 @@ KIND = "reader"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is evaluated: texts for haystacks, the samples' questions (None: without), and how much."""
+    """What is evaluated: texts for haystacks, the samples' questions (None: without), and how much.
+
+    `numbers` is what changes what a model computes (its type, say), for what a run depends on.
+    """
 
     seed: int
     text: tuple[Path, ...]
     questions: Path | None
     groups: tuple[Group, ...]
     quick: bool = False
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_reader(
@@ -89,6 +93,7 @@ def _fingerprint(
         "benchmark": KIND,
         "seed": wanted.seed,
         "quick": wanted.quick,
+        **wanted.numbers,
         "groups": list(wanted.groups),
         "text_sha256": material.haystack.sha256,
         "text_tokens": material.haystack.tokens,
