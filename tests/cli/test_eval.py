@@ -126,7 +126,9 @@ def test_scoring_needs_no_torch_and_can_be_repeated(
     text = quick("eval", "longbench", "score", run, "--text").stdout.decode()
     assert "protocol official, strategy truncate" in text
     into = tmp_path / "drawn"
-    refused = quick("eval", "longbench", "score", run, "--into", into, "--heatmap", tmp_path / "a.html")
+    refused = quick(
+        "eval", "longbench", "score", run, "--into", into, "--heatmap", tmp_path / "a.html"
+    )
     assert (refused.returncode, into.exists()) == (2, False)
     assert b"longbench has no lengths to draw" in refused.stderr
 
