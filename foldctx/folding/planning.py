@@ -52,8 +52,11 @@ class Plan:
 
 def plan_session(session: Session) -> Plan:
     """The plan of an opened session; runs no model."""
-    reading = [_reading(session, group, windows_of(session, group)) for group in session.groups]
-    answers = [_answering(session, question.number) for question in session.questions]
+    sizes = _unit_sizes(session)
+    reading = [
+        _reading(session, group, windows_of(session, group), sizes) for group in session.groups
+    ]
+    answers = [_answering(session, question.number, sizes) for question in session.questions]
     total = sum([*reading, *answers], start=Cost())
     tokens = max(1, session.document_tokens)
     return Plan(
@@ -77,7 +80,9 @@ def plan_session(session: Session) -> Plan:
     )
 
 
-def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cost:
+def _reading(
+    session: Session, group: Group, passages: Sequence[Passage], sizes: Sequence[int]
+) -> Cost:
     """The group's reading windows, those that are read again, and the condensing of notes."""
     layout, carries = group.layout, session.config.strategy != "map"
     memory = layout.memory if carries else 0
@@ -86,7 +91,7 @@ def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cos
     share = min(1.0, (count - 1) / max(1, session.prompts.max_questions - 1))
     missed = (1 - measured.hit_share) ** count
     hits = 1 - missed if skips else 1.0
-    full = _full(session, memory, count)
+    full = _full(session, sizes, memory, count)
     total = Cost()
     costs = []
     for i, passage in enumerate(passages):
@@ -113,12 +118,12 @@ def _reading(session: Session, group: Group, passages: Sequence[Passage]) -> Cos
     return total
 
 
-def _full(session: Session, room: int, count: int) -> float:
+def _full(session: Session, sizes: Sequence[int], room: int, count: int) -> float:
     """Tokens that the notes of so many questions take together in a room, once there are enough."""
     measured = session.calibration.memory_fill
     if measured is not None:
         return measured * room
-    return count * filled(_unit_sizes(session), session.limits.memory_tokens, room // count)
+    return count * filled(sizes, session.limits.memory_tokens, room // count)
 
 
 def _unit_sizes(session: Session) -> list[int]:
@@ -153,13 +158,13 @@ def _condensing(session: Session, group: Group, passages: Sequence[Passage]) -> 
     return rounds * (windows * full + text)
 
 
-def _answering(session: Session, number: int) -> Cost:
+def _answering(session: Session, number: int, sizes: Sequence[int]) -> Cost:
     """The answering window of one question; decoded twice when windows are read again."""
     question = session.questions[number]
     length = answer_length(session)
     frame, room = session.prompts.frame("answer", [question.ids]), notes_room(session, question)
     read = sum(len(windows_of(session, group)) for group in session.groups)
-    notes = session.calibration.carried(read, 1, _full(session, room, 1))
+    notes = session.calibration.carried(read, 1, _full(session, sizes, room, 1))
     block = min(session.decoder.block_length, length)
     cost = decoding_cost(
         answer_settings(session),

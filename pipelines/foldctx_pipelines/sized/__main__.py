@@ -1,13 +1,12 @@
 """`python -m foldctx_pipelines.sized --help`: make a checkpoint of a published size, and check it."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from foldctx.errors import FoldctxError
+from foldctx_pipelines.commands import run_command
 from foldctx_pipelines.sized.configs import LLADA_8B, NAMES, config_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -48,8 +47,4 @@ def check(
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except FoldctxError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    run_command(app)

@@ -2,7 +2,6 @@
 
 import json
 import random
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,11 +9,12 @@ from typing import Annotated, Literal
 import torch
 import typer
 
-from foldctx.errors import FoldctxError, UsageError
+from foldctx.errors import UsageError
 from foldctx.folding.prompts import TEMPLATES, Prompts
 from foldctx.models.architecture import Dims, Transformer
 from foldctx.models.load import load_model
 from foldctx.models.tokenizer import Tokenizer
+from foldctx_pipelines.commands import run_command
 from foldctx_pipelines.training.bpe import save_tokenizer, train_tokenizer
 from foldctx_pipelines.training.card import Recipe
 from foldctx_pipelines.training.circuit import initialise
@@ -224,8 +224,4 @@ def _command(
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except FoldctxError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    run_command(app)

@@ -7,7 +7,6 @@ are written down by the relation that was asked. Training shows them again among
 
 import json
 import random
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Annotated
 import torch
 import typer
 
-from foldctx.errors import FoldctxError, UsageError
+from foldctx.errors import UsageError
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
 from foldctx.models.load import load_model
+from foldctx_pipelines.commands import run_command
 from foldctx_pipelines.training.facts import realise
 from foldctx_pipelines.training.lines import dressed
 from foldctx_pipelines.training.lookalikes import Row
@@ -121,8 +121,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except FoldctxError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    run_command(app)
