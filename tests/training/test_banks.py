@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from foldctx_pipelines.training import words
-from foldctx_pipelines.training.facts import BANKS, Relation, load_banks
+from foldctx_pipelines.training.facts import BANKS, Relation, load_banks, relations_of
 from foldctx_pipelines.training.prose import load_prose
 from foldctx_pipelines.training.values import MAKERS
 
@@ -24,8 +24,8 @@ def slots(template: str) -> set[str]:
 def relations() -> Iterator[Relation]:
     for path in FILES:
         bank = json.loads(path.read_text("utf-8"))
-        for row in bank["relations"]:
-            yield Relation(**row, lists=bank.get("lists", {}))
+        for row in [*bank["relations"], *bank.get("frames", ())]:
+            yield from relations_of(row, bank.get("lists", {}))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -34,21 +34,29 @@ def test_a_bank_is_well_formed(path: Path) -> None:
     lists = bank.get("lists", {})
     assert all(values and all(values) for values in lists.values())
     templates = list(bank["fillers"])
-    for row in bank["relations"]:
-        assert row["statements"] and row["questions"], row["id"]
-        templates += [*row["statements"], *row["questions"], row["answer"]]
-        assert slots(row["answer"]), f"{row['id']}: the answer never changes"
-        for text in row["statements"]:
-            assert slots(row["subject"]) <= slots(text), f"{row['id']}: {text}"
-            assert row["answer"].lower() in text.lower(), f"{row['id']}: {text}"
-        for text in row["questions"]:
-            assert slots(row["subject"]) <= slots(text), f"{row['id']}: {text}"
-            assert not slots(row["answer"]) & slots(text), f"{row['id']}: {text}"
-            assert all(slots(text) <= slots(s) for s in row["statements"]), f"{row['id']}: {text}"
+    for row in [*bank["relations"], *bank.get("frames", ())]:
+        for relation in relations_of(row, lists):
+            templates += [*relation.statements, *relation.questions, *relation.silent]
+            check_relation(relation)
     for template in templates:
         assert template.strip()
         unknown = [m[0] for m in SLOT.finditer(template) if m[1] not in {*lists, *MAKERS}]
         assert not unknown and not re.search(r"[{}]", SLOT.sub("", template)), template
+
+
+def check_relation(relation: Relation) -> None:
+    name, subject, answer = relation.id, slots(relation.subject), slots(relation.answer)
+    assert relation.statements and relation.questions, name
+    assert answer, f"{name}: the answer never changes"
+    for text in relation.statements:
+        assert subject <= slots(text), f"{name}: {text}"
+        assert relation.answer.lower() in text.lower(), f"{name}: {text}"
+    for text in relation.questions:
+        assert subject <= slots(text), f"{name}: {text}"
+        assert not answer & slots(text), f"{name}: {text}"
+        assert all(slots(text) <= slots(s) for s in relation.statements), f"{name}: {text}"
+    for text in relation.silent:
+        assert slots(text) == subject and text not in relation.questions, f"{name}: {text}"
 
 
 def test_relations_are_split_by_id_and_by_wording() -> None:
@@ -70,6 +78,32 @@ def test_a_held_out_relation_that_shares_a_question_is_left_out(tmp_path: Path) 
     assert [r.id for r in load_banks(tmp_path, held_out=True).relations] == ["r5"]
     trained = [r.id for r in load_banks(tmp_path).relations]
     assert trained == [f"r{i}" for i in range(14) if i not in (5, 13)]
+
+
+def test_a_frame_is_held_out_as_a_whole(tmp_path: Path) -> None:
+    asks = [
+        {"answer": "{int}", "questions": ["How many in {town}?"]},
+        {"answer": "{person}", "questions": ["Who in {town}?"]},
+    ]
+    frames = [
+        {
+            "id": f"x.f{i}",
+            "subject": "{town}",
+            "statements": [f"{i}: {{person}} counted {{int}} in {{town}}."],
+            "asks": [{**ask, "questions": [f"{ask['questions'][0]} {i}"]} for ask in asks],
+            "silent": ["Why in {town}?"],
+        }
+        for i in range(7)
+    ]
+    bank = {"relations": [], "frames": frames, "fillers": ["So."]}
+    (tmp_path / "a.json").write_text(json.dumps(bank))
+    kept = load_banks(tmp_path, held_out=True).relations
+    assert [(r.id, r.answer) for r in kept] == [("x.f5", "{int}"), ("x.f5", "{person}")]
+    assert all(r.silent == ("Why in {town}?",) and not r.siblings for r in kept)
+    trained = load_banks(tmp_path).relations
+    assert [r.id for r in trained] == [f"x.f{i}" for i in (0, 1, 2, 3, 4, 6) for _ in asks]
+    said = {text for relation in trained for text in relation.statements}
+    assert all({*r.siblings} == said - {*r.statements} for r in trained) and len(said) == 6
 
 
 def test_prose_is_split_by_sentence(ground) -> None:

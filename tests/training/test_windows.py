@@ -1,13 +1,13 @@
 """Windows are as long as asked, in the pipeline's own prompts, with the right targets."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from foldctx_pipelines.training import tasks
-from foldctx_pipelines.training.facts import Fact
-from foldctx_pipelines.training.sources import Ids, Sources, World, draw_fact
+from foldctx_pipelines.training.facts import Bank, Fact, relations_of
+from foldctx_pipelines.training.sources import Ids, Mixture, Sources, World, draw_fact
 from foldctx_pipelines.training.tasks import (
     add_cloze,
     answer_window,
@@ -63,8 +63,8 @@ def joined(pieces: list[tuple[str, Ids]]) -> list[int]:
 
 
 def says(world: World, ids: Ids, text: str) -> bool:
-    """Whether a unit or a note holds the text, whatever clause number or bullet it stands behind."""
-    return text in world.prompts.decode(ids)
+    """Whether a unit or a note holds the text, behind a clause number, or joined to another one."""
+    return text[1:].rstrip(".!;, ") in world.prompts.decode(ids)
 
 
 @pytest.fixture
@@ -80,19 +80,32 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Fact]:
     return facts
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Fact, bool]]:
+    """The facts that windows ask for, and whether their statements would answer."""
+    asks: list[tuple[Fact, bool]] = []
+    ask = tasks._ask
+
+    def recording(rng: random.Random, world: World) -> tuple[Fact, bool]:
+        asks.append(ask(rng, world))
+        return asks[-1]
+
+    monkeypatch.setattr(tasks, "_ask", recording)
+    return asks
+
+
 @pytest.mark.parametrize(("length", "questions"), [(192, 1), (192, 4), (320, 6), (480, 8)])
 def test_reading_windows_are_the_pipelines_prompts_and_point_at_the_facts(
-    ground, drawn: list[Fact], length: int, questions: int
+    ground, asked: list[tuple[Fact, bool]], length: int, questions: int
 ) -> None:
     world, rng = ground.world, random.Random(f"{length}/{questions}")
     pointed = absent = 0
     for _ in range(12):
-        drawn.clear()
+        asked.clear()
         window = read_window(rng, world, length, questions)
-        facts = drawn[:questions]
         parts = parse(world, window, "<|notes|>")
         assert len(window.ids) == length
-        assert parts.questions == world.encode([fact.question for fact in facts])
+        assert parts.questions == world.encode([fact.question for fact, _ in asked])
         first = parts.units[0][0]
         prompt = world.prompts.read(
             parts.questions, parts.notes, [ids for _, ids in parts.units], first_unit=first
@@ -100,17 +113,51 @@ def test_reading_windows_are_the_pipelines_prompts_and_point_at_the_facts(
         canvas = world.prompts.canvas(questions)
         assert window.ids[: -canvas.length] == joined(prompt)
         assert all(parts.canvas[at] == token for at, token in canvas.pinned.items())
-        for fact, slot in zip(facts, canvas.slots, strict=True):
+        for (fact, told), slot in zip(asked, canvas.slots, strict=True):
             found = [k for k, ids in parts.units if says(world, ids, fact.statement)]
             wanted = parts.canvas[slot[0]]
             if wanted == world.prompts.none_ids[0]:
                 absent += 1
-                assert not found or fact.relation in FROM_PROSE
+                assert not found or not told or fact.relation in FROM_PROSE
             else:
                 pointed += 1
-                assert world.prompts.markers[wanted] in found
+                assert told and world.prompts.markers[wanted] in found
             assert [parts.canvas[at] for at in slot[1:]] == [world.eos_id] * (len(slot) - 1)
     assert pointed and absent
+
+
+def test_a_question_that_its_statement_leaves_open_is_answered_by_none(
+    ground, asked: list[tuple[Fact, bool]]
+) -> None:
+    """The statement stands in the window all the same."""
+    world, rng = silent_world(ground.world), random.Random(3)
+    none, misled = world.prompts.none_ids[0], 0
+    for _ in range(60):
+        asked.clear()
+        window = answer_window(rng, world, 160)
+        fact, told = asked[-1]
+        parts = parse(world, window, "<|answer|>", note="s")
+        stated = any(says(world, ids, fact.statement) for _, ids in parts.notes)
+        assert (parts.canvas[0] == none) is not (told and stated)
+        assert ("why is that so" in fact.question.lower()) is not told
+        misled += stated and not told
+    assert misled >= 5
+
+
+def silent_world(world: World) -> World:
+    """One frame, of which two things may be asked, and one that it does not tell."""
+    row = {
+        "id": "posts.held",
+        "subject": "{town}",
+        "statements": ["In {town} the post of {job} is held by {person}."],
+        "asks": [
+            {"answer": "{person}", "questions": ["Who is at work in {town}?"]},
+            {"answer": "{job}", "questions": ["As what does one work in {town}?"]},
+        ],
+        "silent": ["Why is that so?"],
+    }
+    bank = Bank(tuple(relations_of(row, {})), world.bank.fillers)
+    return replace(world, bank=bank, mixture=Mixture(1.0, 1.0, 1.0))
 
 
 def test_writing_windows_hold_the_sentence_or_none(ground, drawn: list[Fact]) -> None:
@@ -140,20 +187,21 @@ def test_writing_windows_hold_the_sentence_or_none(ground, drawn: list[Fact]) ->
     assert all(said.values())
 
 
-def test_answering_windows_hold_the_answer_or_none(ground, drawn: list[Fact]) -> None:
+def test_answering_windows_hold_the_answer_or_none(ground, asked: list[tuple[Fact, bool]]) -> None:
     world, rng = ground.world, random.Random(8)
     said = {True: 0, False: 0}
     for _ in range(40):
-        drawn.clear()
+        asked.clear()
         window = answer_window(rng, world, 112)
         parts = parse(world, window, "<|answer|>", note="s")
         assert len(window.ids) == 112
         notes = [ids for _, ids in parts.notes]
         prompt = world.prompts.answer(parts.questions[0], notes, parts.notes[0][0])
         assert window.ids[: -len(parts.canvas)] == joined(prompt)
-        fact = next(f for f in drawn if world.encode([f.question]) == parts.questions)
+        fact, told = asked[-1]
+        assert world.encode([fact.question]) == parts.questions
         (answer,) = world.encode([fact.answer])
-        known = any(says(world, ids, fact.statement) for ids in notes)
+        known = told and any(says(world, ids, fact.statement) for ids in notes)
         target = answer if known else world.prompts.none_ids
         if fact.relation not in FROM_PROSE:
             assert parts.canvas[: len(target)] == target

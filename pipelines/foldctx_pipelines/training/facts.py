@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from foldctx_pipelines.training.values import MAKERS
 
@@ -17,7 +18,9 @@ _SLOT = re.compile(r"\{([a-z_]+?)(\d*)\}")
 class Relation:
     """One kind of fact: how it is stated, asked and answered.
 
-    `siblings` are statements of the same split that say other things of the same subject.
+    The relations of a frame have its id in common: they ask for other parts of the same statements.
+    `siblings` are statements of the same split that say other things of the same subject, `silent`
+    are questions about the subject that none of the relation's statements answers.
     """
 
     id: str
@@ -27,6 +30,7 @@ class Relation:
     answer: str
     lists: Mapping[str, Sequence[str]] = field(repr=False, compare=False)
     siblings: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Fact:
     """A statement and what may be asked about it; `answer` stands verbatim in `statement`.
 
     `other_statement` says the same of another subject, `sibling_statement` something else of the
-    same; each is empty where that would be an answer, or cannot be said.
+    same; each is empty where that would be an answer, or cannot be said. `silent_question` is one
+    about the same subject that the statement does not answer ("" where the bank has none).
     """
 
     relation: str
@@ -45,6 +50,7 @@ class Fact:
     other_statement: str
     other_answer: str
     sibling_statement: str = ""
+    silent_question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class Bank:
 def load_banks(folder: Path = BANKS, *, held_out: bool = False) -> Bank:
     """The relations for training, or every eighth one, held out for evaluation.
 
-    A held-out relation that shares a question with a trained one is in neither.
+    The relations of a frame share its statements, so that a frame is held out as a whole. A
+    held-out relation that shares a question with a trained one is in neither.
     """
     trained: list[Relation] = []
     kept: list[Relation] = []
@@ -66,21 +73,30 @@ def load_banks(folder: Path = BANKS, *, held_out: bool = False) -> Bank:
     for path in sorted(folder.glob("*.json")):
         bank = json.loads(path.read_text("utf-8"))
         lists = bank.get("lists", {})
-        for i, row in enumerate(bank["relations"]):
-            relation = Relation(
-                row["id"],
-                row["subject"],
-                tuple(row["statements"]),
-                tuple(row["questions"]),
-                row["answer"],
-                lists,
-            )
-            (kept if i % 8 == 5 else trained).append(relation)
+        for rows in (bank["relations"], bank.get("frames", ())):
+            for i, row in enumerate(rows):
+                (kept if i % 8 == 5 else trained).extend(relations_of(row, lists))
         fillers += [(text, lists) for text in bank["fillers"]]
     if not held_out:
         return Bank(_related(trained), tuple(fillers))
     asked = {question for relation in trained for question in relation.questions}
     return Bank(_related([r for r in kept if asked.isdisjoint(r.questions)]), tuple(fillers))
+
+
+def relations_of(row: Mapping[str, Any], lists: Mapping[str, Sequence[str]]) -> list[Relation]:
+    """The relation of a row, or one for everything that is asked of a frame's statements."""
+    return [
+        Relation(
+            row["id"],
+            row["subject"],
+            tuple(row["statements"]),
+            tuple(ask["questions"]),
+            ask["answer"],
+            lists,
+            silent=tuple(row.get("silent", ())),
+        )
+        for ask in row.get("asks", [row])
+    ]
 
 
 def _related(relations: Sequence[Relation]) -> tuple[Relation, ...]:
@@ -92,7 +108,9 @@ def _related(relations: Sequence[Relation]) -> tuple[Relation, ...]:
     return tuple(
         replace(
             relation,
-            siblings=tuple(text for r in group if r is not relation for text in r.statements),
+            siblings=tuple(
+                text for r in group if r.statements != relation.statements for text in r.statements
+            ),
         )
         for group in groups.values()
         for relation in group
@@ -157,23 +175,25 @@ def realise(rng: random.Random, relation: Relation) -> Fact:
     subject = fill.raw(relation.subject)
     if answer not in text:  # the sentence begins with the answer
         answer = answer[0].upper() + answer[1:]
+    fact = Fact(relation.id, subject, text, question, answer, "", "")
+    if relation.silent:
+        fact = replace(fact, silent_question=_styled(rng, fill.fill(rng.choice(relation.silent))))
     if not _SLOT.search(relation.subject):  # another such statement would answer it as well
-        return Fact(relation.id, subject, text, question, answer, "", "")
-    sibling = _sibling(rng, relation, fill)
+        return fact
+    fact = replace(fact, sibling_statement=_sibling(rng, relation, fill))
     for _ in range(20):
         fill.renew(relation.subject)
         if fill.raw(relation.subject) != subject:
             break
     else:
-        return Fact(relation.id, subject, text, question, answer, "", "", sibling)
+        return fact
     fill.renew(relation.answer)
     for match in _SLOT.finditer(statement):
         if rng.random() < 0.5:
             fill.values.pop(match[0], None)
     other = rng.choice(relation.statements) if rng.random() < 0.5 else statement
     other_text = fill.fill(other)
-    answer_there = fill.raw(relation.answer)
-    return Fact(relation.id, subject, text, question, answer, other_text, answer_there, sibling)
+    return replace(fact, other_statement=other_text, other_answer=fill.raw(relation.answer))
 
 
 def _sibling(rng: random.Random, relation: Relation, fill: Filler) -> str:

@@ -4,6 +4,28 @@ import random
 
 from foldctx_pipelines.training.prose import content_words
 
+_LOWERED = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "in",
+        "on",
+        "at",
+        "it",
+        "its",
+        "for",
+        "from",
+        "of",
+        "to",
+        "by",
+        "this",
+        "that",
+        "these",
+        "those",
+        "no",
+    ]
+)
 _MARKS = ("- ", "* ", "• ", "> ", "– ")
 
 
@@ -20,6 +42,18 @@ def dressed(rng: random.Random, sentence: str) -> str:
         return f"| {rng.randrange(1, 90)} | {sentence} |"
     words = heading_words(rng, sentence)
     return f"**{words}.** {sentence}" if form < 0.96 else f"{words}: {sentence}"
+
+
+def compound(rng: random.Random, first: str, second: str) -> str:
+    """Two sentences as one, in either order, joined by a word or a semicolon."""
+    if rng.random() < 0.5:
+        first, second = second, first
+    word, _, rest = second.partition(" ")
+    joint = "; "
+    if word.lower() in _LOWERED:
+        joint = rng.choice(["; ", ", and ", ", while ", " - ", ", but "])
+        second = f"{word.lower()} {rest}"
+    return first.rstrip(".!;, ") + joint + second
 
 
 def heading(rng: random.Random, sentence: str) -> str:

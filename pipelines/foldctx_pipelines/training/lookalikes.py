@@ -76,11 +76,8 @@ class Lookalikes:
     def _index(self) -> None:
         self._rows = [Row(text) for file in self.prose.files for text in file]
         self._rows += [Row(text, "", lists) for text, lists in self.bank.fillers]
-        self._rows += [
-            Row(text, relation.id, relation.lists)
-            for relation in self.bank.relations
-            for text in relation.statements
-        ]
+        said = {(r.id, text): r for r in self.bank.relations for text in r.statements}
+        self._rows += [Row(text, id, relation.lists) for (id, text), relation in said.items()]
         index: dict[str, list[Row]] = defaultdict(list)
         for row in self._rows:
             for stem in stems(_SLOT.sub(" ", row.text) if row.lists else row.text):

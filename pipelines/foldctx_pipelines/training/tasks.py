@@ -5,9 +5,10 @@ Every window is filled to its length to the token, so no row of a batch needs pa
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from foldctx_pipelines.training.facts import Fact
-from foldctx_pipelines.training.lines import dressed, heading
+from foldctx_pipelines.training.lines import compound, dressed, heading
 from foldctx_pipelines.training.sources import Ids, World, draw_fact, filler_sentences
 from foldctx_pipelines.training.windows import (
     Reading,
@@ -19,6 +20,26 @@ from foldctx_pipelines.training.windows import (
 
 _LONG = 160  # tokens of an answering window from which it holds many notes
 _NONE_WEIGHT = 0.6  # most slots say none: together they would drown those that point
+_SILENT = 0.25  # of the facts whose bank has questions that the statement leaves open
+
+
+def _ask(rng: random.Random, world: World) -> tuple[Fact, bool]:
+    """A fact, and whether its statement answers the question; else it is the one that misleads."""
+    fact = draw_fact(rng, world)
+    if not fact.silent_question or rng.random() >= _SILENT:
+        return fact, True
+    fact = replace(fact, question=fact.silent_question, other_statement=fact.statement)
+    return replace(fact, sibling_statement=""), False  # it may tell what was asked
+
+
+def _unit(rng: random.Random, world: World, fact: Fact, text: str) -> str:
+    """The text as a unit, with another clause of its kind in some."""
+    if rng.random() < 0.15:
+        others = [fact.sibling_statement, world.lookalikes.draw(rng, fact) or ""]
+        other = rng.choice(others)
+        if other and fact.answer not in other:
+            text = compound(rng, text, other)
+    return dressed(rng, text)
 
 
 def _memory(
@@ -50,16 +71,17 @@ def _memory(
 
 def read_window(rng: random.Random, world: World, length: int, questions: int) -> Window:
     """A window of exactly `length` tokens; each question's slots point at units, or say none."""
-    facts = [draw_fact(rng, world) for _ in range(questions)]
-    present = [rng.random() < (0.6 if questions == 1 else 0.45) for _ in facts]
+    drawn = [_ask(rng, world) for _ in range(questions)]
+    facts = [fact for fact, _ in drawn]
+    present = [told and rng.random() < (0.6 if questions == 1 else 0.45) for _, told in drawn]
     asked = world.encode([fact.question for fact in facts])
     canvas = world.prompts.canvas(questions)
     units: list[tuple[str, int]] = []  # text, question it answers or -1
     for i, fact in enumerate(facts):
         if present[i]:
-            units.append((dressed(rng, fact.statement), i))
+            units.append((_unit(rng, world, fact, fact.statement), i))
         if fact.other_statement and rng.random() < (0.5 if present[i] else 0.6):
-            units.append((dressed(rng, fact.other_statement), -1))
+            units.append((_unit(rng, world, fact, fact.other_statement), -1))
         if fact.sibling_statement and rng.random() < 0.3:
             units.append((dressed(rng, fact.sibling_statement), -1))
         alike = world.lookalikes.draw(rng, fact) if rng.random() < 0.55 else None
@@ -193,14 +215,15 @@ def _others(rng: random.Random, world: World, fact: Fact, most: int) -> list[str
 def answer_window(rng: random.Random, world: World, length: int) -> Window:
     """Question and notes, then a canvas with the answer, or the token that says there is none."""
     while True:
-        fact = draw_fact(rng, world)
+        fact, answered = _ask(rng, world)
         if fact.relation == "mention":
             continue
-        known, told = rng.random() < 0.78, dressed(rng, fact.statement)
+        known = answered and rng.random() < 0.8
+        told = _unit(rng, world, fact, fact.statement)
         most = 5 if length < _LONG else 14
         others = _others(rng, world, fact, most)
         texts = others[: rng.randrange(0 if known else 1, most)] + ([told] if known else [])
-        texts = [text if text == told else dressed(rng, text) for text in texts]
+        texts = [text if text == told else _unit(rng, world, fact, text) for text in texts]
         rng.shuffle(texts)
         question, answer, *notes = world.encode([fact.question, fact.answer, *texts])
         while notes and len(question) + sum(len(n) + 1 for n in notes) + 3 + 10 > length:

@@ -133,9 +133,9 @@ def answer_canvas(
     """
     wanted = target + [world.eos_id] * (room - len(target))
     form = rng.random()
-    if form < 0.35:
+    if form < 0.5:
         shown = set[int]()
-    elif form < 0.7:
+    elif form < 0.75:
         shown = set(range(rng.randrange(len(target) + 1)))
     else:
         shown = {j for j in range(len(target)) if rng.random() < 0.5}
