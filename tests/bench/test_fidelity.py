@@ -106,13 +106,21 @@ def test_the_interval_has_a_width_even_without_differences() -> None:
     assert math.isclose(few.high, -few.low)
 
 
-def test_the_cheapest_is_named_among_those_that_are_close() -> None:
-    def record(name: str, flops: float, within: bool) -> dict[str, object]:
-        return {"preset": name, "flops": flops, "within": within}
+def test_the_cheapest_reader_is_named_among_those_that_are_close() -> None:
+    def record(name: str, reads: float, same: float, flops: float, within: bool = True) -> object:
+        values = {"preset": name, "read_flops": reads, "agreement": same, "flops": flops}
+        return {**values, "within": within}
 
-    records = [record("exact", 9, True), record("a", 3, True), record("b", 1, False)]
-    assert cheapest(records) == "a"
-    assert cheapest(records[2:]) is None
+    records = [
+        record("exact", 900, 1.0, 900),
+        record("stale", 300, 0.97, 250),
+        record("fresh", 302, 0.999, 320),
+        record("fresh too", 302, 0.999, 310),
+        record("cheap and wrong", 100, 1.0, 100, within=False),
+    ]
+    assert cheapest(records) == "fresh too"
+    assert cheapest(records[:2]) == "stale"
+    assert cheapest(records[4:]) is None
 
 
 def test_a_run_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ DECODE = (
     Column("peak MiB", _memory),
 )
 
+
+def _giga(flops: float | None) -> str:
+    return "" if flops is None else f"{flops / 1e9:.2f}"
+
+
 READ = (
     Column("strategy", lambda r: r["strategy"]),
     Column("windows", lambda r: f"{r['windows']:,}"),
@@ -72,7 +77,8 @@ FIDELITY = (
     Column("less exact's, points [95 %]", _points),
     Column("forwards", lambda r: f"{r['forwards']:.2f}"),
     Column("tokens fed", lambda r: f"{r['tokens_fed']:,.0f}"),
-    Column("GFLOPs", lambda r: f"{r['flops'] / 1e9:.2f}"),
+    Column("GFLOPs, reading", lambda r: _giga(r["read_flops"])),
+    Column("answering", lambda r: _giga(r["answer_flops"])),
 )
 
 PRECISION = (
