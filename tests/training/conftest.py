@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from foldctx_pipelines.training import words
-from foldctx_pipelines.training.__main__ import build_world
 from foldctx_pipelines.training.bpe import save_tokenizer, train_tokenizer
 from foldctx_pipelines.training.dictionary import load_dictionary
 from foldctx_pipelines.training.facts import load_banks
 from foldctx_pipelines.training.prose import load_prose
 from foldctx_pipelines.training.sources import Sources, World, draw_fact
+from foldctx_pipelines.training.worlds import build_world
 
 
 @dataclass(frozen=True)

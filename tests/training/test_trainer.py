@@ -16,6 +16,7 @@ from foldctx_pipelines.training import train
 from foldctx_pipelines.training.tasks import answer_window, read_window
 from foldctx_pipelines.training.train import Plan, Stage, Trainer, batches_from, make_batches
 from foldctx_pipelines.training.windows import UNANSWERING
+from foldctx_pipelines.training.worlds import build_world
 
 STAGES = (
     Stage(steps=2, length=192, rows=2, questions=2, answer_rows=2),
@@ -138,6 +139,11 @@ def test_a_run_without_a_state_starts_at_step_0(ground, tmp_path: Path) -> None:
     assert not fresh.resume() and fresh.step == 0
 
 
+def test_a_missing_dictionary_is_named(ground, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"data\.noun: not there; give --wordnet"):
+        build_world(ground.run, ground.text, tmp_path)
+
+
 def test_a_loss_that_is_no_number_stops_the_run(ground, tmp_path: Path) -> None:
     broken = trainer(ground, tmp_path)
     with torch.no_grad():
@@ -159,7 +165,7 @@ import sys
 from pathlib import Path
 import torch
 from foldctx.models.architecture import Dims, Transformer
-from foldctx_pipelines.training.__main__ import build_world
+from foldctx_pipelines.training.worlds import build_world
 from foldctx_pipelines.training.train import Plan, Stage, Trainer
 
 ground, run, kill = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -1,7 +1,6 @@
 """Train the embedded reader: `python -m foldctx_pipelines.training --help`."""
 
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,26 +9,20 @@ import torch
 import typer
 
 from foldctx.errors import UsageError
-from foldctx.folding.prompts import TEMPLATES, Prompts
 from foldctx.models.architecture import Dims, Transformer
-from foldctx.models.load import load_model
-from foldctx.models.tokenizer import Tokenizer
 from foldctx_pipelines.commands import run_command
-from foldctx_pipelines.training.bpe import save_tokenizer, train_tokenizer
 from foldctx_pipelines.training.card import Recipe
 from foldctx_pipelines.training.circuit import initialise
-from foldctx_pipelines.training.dictionary import load_dictionary
 from foldctx_pipelines.training.evaluate import quick_scores
 from foldctx_pipelines.training.export import copy_tokenizer
 from foldctx_pipelines.training.facts import load_banks
 from foldctx_pipelines.training.meanings import token_meanings
-from foldctx_pipelines.training.mistakes import load_mistakes
 from foldctx_pipelines.training.prose import load_prose
 from foldctx_pipelines.training.release import release
-from foldctx_pipelines.training.sources import Sources, World, draw_fact
+from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.train import Plan, Stage, Trainer
+from foldctx_pipelines.training.worlds import VOCABULARY, build_world, load_reader
 
-VOCABULARY = 8192
 DIMS = Dims(width=320, layers=6, heads=5, kv_heads=5, mlp=832, embeddings=VOCABULARY, tied=True)
 STAGES = (
     Stage(steps=1500, length=192, rows=24, questions=6, answer_length=96, answer_rows=40),
@@ -49,47 +42,6 @@ STAGES = (
 )
 Precision = Literal["bfloat16", "float32"]
 app = typer.Typer(add_completion=False)
-
-
-def build_world(
-    run: Path,
-    text: list[Path],
-    wordnet: Path,
-    *,
-    held_out: bool = False,
-    mistakes: Path | None = None,
-) -> World:
-    """Banks, dictionary, prose and tokenizer; the tokenizer is trained when the run has none."""
-    sources = Sources(
-        bank=load_banks(held_out=held_out),
-        words=load_dictionary(wordnet),
-        prose=load_prose(text, held_out=held_out),
-    )
-    path = run / "tokenizer.json"
-    if not path.exists():
-        run.mkdir(parents=True, exist_ok=True)
-        _make_tokenizer(run, sources)
-    tokenizer = Tokenizer(path)
-    return World(
-        bank=sources.bank,
-        words=sources.words,
-        prose=sources.prose,
-        mistakes={} if mistakes is None else load_mistakes(mistakes),
-        prompts=Prompts.from_file(TEMPLATES / "reader.toml", tokenizer),
-        tokenizer=tokenizer,
-        mask_id=tokenizer.token_id("<|mdm_mask|>"),
-        eos_id=tokenizer.token_id("<|endoftext|>"),
-    )
-
-
-def _make_tokenizer(run: Path, sources: Sources) -> None:
-    rng = random.Random(0)
-    generated = []
-    for _ in range(60_000):
-        fact = draw_fact(rng, sources)
-        generated.append(f" {fact.statement} {fact.question}")
-    sentences = [f" {sentence}" for file in sources.prose.files for sentence in file]
-    save_tokenizer(train_tokenizer([*generated, *sentences], VOCABULARY), run)
 
 
 @app.command()
@@ -180,10 +132,7 @@ def _start(
 ) -> Transformer:
     """The model before its first step: the circuits, or the weights of a model folder."""
     if start is not None:
-        network = load_model(start, device="cpu", dtype="float32").transformer
-        if not isinstance(network, Transformer):
-            raise UsageError(f"{start}: only a checkpoint of LLaDA's family can be trained")
-        return network.requires_grad_(True)
+        return load_reader(start).requires_grad_(True)
     model = Transformer(DIMS)
     vocabulary = json.loads((run / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)

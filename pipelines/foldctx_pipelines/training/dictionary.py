@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from foldctx.errors import UsageError
 from foldctx_pipelines.training.facts import Fact
 from foldctx_pipelines.training.values import MAKERS
 
@@ -78,7 +79,13 @@ class Dictionary:
 
 
 def load_dictionary(folder: Path) -> Dictionary:
-    """Read data.noun, index.noun and index.adj of WordNet 3 (the folder of the Debian package)."""
+    """Read data.noun, index.noun and index.adj of WordNet 3 (the folder of the Debian package).
+
+    Raises UsageError where one is missing.
+    """
+    for name in ("data.noun", "index.noun", "index.adj"):
+        if not (folder / name).is_file():
+            raise UsageError(f"{folder / name}: not there; give --wordnet the folder of WordNet 3")
     common = _common(folder / "index.noun")
     nouns, glosses = [], []
     for line in (folder / "data.noun").read_text("utf-8").splitlines():

@@ -1,11 +1,14 @@
 """Sentences that do not answer a question and look as if they did: shared words, and past mistakes."""
 
+import json
 import random
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from foldctx.errors import UsageError
 from foldctx_pipelines.training.facts import Bank, Fact, Filler
 from foldctx_pipelines.training.prose import Prose, content_words
 
@@ -92,3 +95,17 @@ class Lookalikes:
 def stems(text: str) -> list[str]:
     """The beginnings of the words that carry meaning, each once, in order."""
     return list(dict.fromkeys(word.lower()[:_STEM] for word in content_words(text)))
+
+
+def load_mistakes(path: Path) -> dict[str, list[str]]:
+    """Texts of rows by the relation asked, each once. Raises UsageError for any other file."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    try:
+        for line in path.read_text("utf-8").splitlines():
+            row = json.loads(line)
+            found[row["relation"]][row["text"]] = None
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path}: cannot be read as mistakes ({error!r}); mine them anew"
+        ) from None
+    return {relation: list(texts) for relation, texts in found.items()}

@@ -7,7 +7,6 @@ are written down by the relation that was asked. Training shows them again among
 
 import json
 import random
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,33 +14,18 @@ from typing import Annotated
 import torch
 import typer
 
-from foldctx.errors import UsageError
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
-from foldctx.models.load import load_model
 from foldctx_pipelines.commands import run_command
 from foldctx_pipelines.training.facts import realise
 from foldctx_pipelines.training.lines import dressed
 from foldctx_pipelines.training.lookalikes import Row
 from foldctx_pipelines.training.sources import Ids, World
 from foldctx_pipelines.training.windows import Reading, reading_window
+from foldctx_pipelines.training.worlds import build_world, load_reader
 
 INCLINED = 0.08  # probability of a unit from which the reader is said to be drawn to it
 app = typer.Typer(add_completion=False)
-
-
-def load_mistakes(path: Path) -> dict[str, list[str]]:
-    """Texts of rows by the relation asked, each once. Raises UsageError for any other file."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
-    try:
-        for line in path.read_text("utf-8").splitlines():
-            row = json.loads(line)
-            found[row["relation"]][row["text"]] = None
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path}: cannot be read as mistakes ({error!r}); mine them anew"
-        ) from None
-    return {relation: list(texts) for relation, texts in found.items()}
 
 
 @torch.inference_mode()
@@ -106,11 +90,7 @@ def main(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Write down what a reader points at in windows that do not answer."""
-    from foldctx_pipelines.training.__main__ import build_world
-
-    network = load_model(model, device="cpu", dtype="float32").transformer
-    if not isinstance(network, Transformer):
-        raise UsageError(f"{model}: only a checkpoint of LLaDA's family can be a reader")
+    network = load_reader(model)
     world = build_world(run, text, wordnet)
     with out.open("a", encoding="utf-8") as file:
         for relation, row, chance in mine(
