@@ -3,7 +3,7 @@
 langchain-text-splitters' recursive splitter alone cuts each long paragraph for itself and leaves
 its rest as a chunk of its own: on novels, chunks of 150 to 400 tokens came out 72 to 82 percent
 full on average, and what is missing is paid for in forward passes. So the sentences are measured
-once, in one call, and packed here (300 to 400 tokens: 93 to 96 percent); the splitter cuts the
+once and packed here (300 to 400 tokens: 93 to 96 percent); the splitter cuts the
 sentences that no chunk can hold (`foldctx.documents.pieces`).
 """
 

@@ -20,14 +20,25 @@ Piece = tuple[int, int, int]  # start, end, cost
 # enough that the markers of the pieces cost little, and with play for eight to fit in one.
 PIECE_SHARE = 0.95 / 8
 
+# Texts that are measured in one call.
+AT_ONCE = 512
+
 _SEPARATORS = [r"[\r\n]+", r"(?<=[;:,])\s+|[、，；：]", r"\s+"]
 _GRAPHEME = regex.compile(r"\X")
 
 
 def measure(text: str, spans: Sequence[tuple[int, int]], cost: Cost) -> list[Piece]:
-    """Measure the spans of `text` in one call; raises ValueError when a cost is missing."""
-    costs = cost([text[start:end] for start, end in spans])
-    return [(start, end, tokens) for (start, end), tokens in zip(spans, costs, strict=True)]
+    """Measure the spans of `text`; raises ValueError when a cost is missing.
+
+    Many in a call, and not all: while an encoder holds the tokens of a text it takes many times
+    the text's room.
+    """
+    measured: list[Piece] = []
+    for first in range(0, len(spans), AT_ONCE):
+        some = spans[first : first + AT_ONCE]
+        costs = cost([text[start:end] for start, end in some])
+        measured += [(start, end, n) for (start, end), n in zip(some, costs, strict=True)]
+    return measured
 
 
 def cut_oversize(
