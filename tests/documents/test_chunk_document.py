@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldctx.documents import Chunk, Document, Page, Unit, chunk_document, sentences
+from foldctx.documents.pieces import AT_ONCE
 from foldctx.errors import DocumentError, UsageError
 
 MARKER = 2
@@ -211,9 +212,16 @@ def test_cost_is_asked_in_batches() -> None:
         calls.append(len(texts))
         return count(texts)
 
-    chunks = chunk_document(document(prose(60_000)), cost=counted, budget=400, max_units=200)
-    assert len(chunks) > 20
-    assert len(calls) == 1
+    chunks = chunk_document(document(prose(120_000)), cost=counted, budget=400, max_units=200)
+    assert len(chunks) > 40
+    assert len(calls) > 1 and set(calls[:-1]) == {AT_ONCE} and 0 < calls[-1] <= AT_ONCE
+    assert chunks == chunk_document(
+        document(prose(120_000)), cost=one_by_one, budget=400, max_units=200
+    )
+
+
+def one_by_one(texts: Sequence[str]) -> list[int]:
+    return [count([text])[0] for text in texts]
 
 
 def test_a_grapheme_larger_than_a_chunk_is_refused() -> None:
