@@ -166,6 +166,11 @@ class _Rows:
                 at += count
             self._index = torch.cat(parts)
 
+    @property
+    def some(self) -> bool:
+        """Whether it is a pick, and not all rows."""
+        return self._index is not None
+
     def of(self, packed: Tensor, dim: int = 0) -> Tensor:
         """The rows of a packed tensor."""
         if self._index is None:
@@ -186,6 +191,11 @@ def _evenly(linear: Callable[[Tensor], Tensor], rows: Tensor, dim: int = 0) -> T
     return padded.narrow(dim, 0, rows.shape[0])
 
 
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """The rows of all feeds one after the other; those of a single feed as they are."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
 def _layer(
     layer: Layer,
     number: int,
@@ -196,14 +206,18 @@ def _layer(
 ) -> Tensor:
     """One layer, from the residual rows x of all feeds to those that are `wanted` of each."""
     counts = [len(feed) for feed in feeds]
-    h = layer.before_attention(x)
     valued = _Rows(counts, [feed.cache.fresh_values(number) for feed in feeds])
-    values = valued.split(_evenly(layer.values, valued.of(h), 1), 1)
+    h = layer.before_attention(valued.of(x))
+    values = valued.split(_evenly(layer.values, h, 1), 1)
     picks = [feed.cache.fresh_rows(number, v) for feed, v in zip(feeds, values, strict=True)]
     asking = [p if w is None else w for p, w in zip(picks, wanted, strict=True)]
     fresh, asked = _Rows(counts, picks), _Rows(counts, asking)
-    keys = fresh.split(rotate(_evenly(layer.keys, fresh.of(h), 1), fresh.of(tables, 1)), 1)
-    queries = asked.split(rotate(_evenly(layer.queries, asked.of(h), 1), asked.of(tables, 1)), 1)
+    if valued.some:  # the others are normed for nothing: most of the rows of a feature cache
+        own, asks = (layer.before_attention(rows.of(x)) for rows in (fresh, asked))
+    else:
+        own, asks = fresh.of(h), asked.of(h)
+    keys = fresh.split(rotate(_evenly(layer.keys, own, 1), fresh.of(tables, 1)), 1)
+    queries = asked.split(rotate(_evenly(layer.queries, asks, 1), asked.of(tables, 1)), 1)
     pairs = [
         feed.cache.attend(number, *row)
         for feed, *row in zip(feeds, queries, keys, values, strict=True)
@@ -217,10 +231,10 @@ def _layer(
     mixed = attend(queries, pairs, biases)
     out = asked.split(_evenly(layer.after_attention, mixed.transpose(0, 1).flatten(1)))
     kept = _Rows(counts, wanted)
-    x = kept.of(x) + torch.cat([f.cache.mixed(number, o) for f, o in zip(feeds, out, strict=True)])
+    x = kept.of(x) + _joined([f.cache.mixed(number, o) for f, o in zip(feeds, out, strict=True)])
     run = _Rows(kept.counts, [p if w is None else None for p, w in zip(picks, wanted, strict=True)])
     out = run.split(_evenly(layer.feed_forward, run.of(x)))
-    return x + torch.cat([f.cache.transformed(number, o) for f, o in zip(feeds, out, strict=True)])
+    return x + _joined([f.cache.transformed(number, o) for f, o in zip(feeds, out, strict=True)])
 
 
 def hidden_states(
