@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 import foldctx
 import foldctx.models.forward as walk
 from foldctx.documents import read_document
+from foldctx.models.attention import rotary_tables
 from foldctx.models.checkpoint import EMBEDDED_FOLDER
 from foldctx.trace import check
 from foldctx_pipelines.scoring import Score, score_rows
@@ -122,11 +123,9 @@ def test_records_count_what_the_modules_see(strategy: str, monkeypatch: pytest.M
     def embedded(_: torch.nn.Module, arguments: tuple[torch.Tensor, ...], __: Any) -> None:
         seen["fed"] += arguments[0].numel()
 
-    plain = walk.rotary_tables
-
     def rotary(positions: torch.Tensor, *rest: Any) -> torch.Tensor:
         seen["position"] = max(seen["position"], int(positions.max()))
-        return plain(positions, *rest)
+        return rotary_tables(positions, *rest)
 
     monkeypatch.setattr(walk, "rotary_tables", rotary)
     handle = model.transformer.wte.register_forward_hook(embedded)

@@ -21,6 +21,7 @@ from foldctx.decoding import (
 )
 from foldctx.errors import WindowError
 from foldctx.models import forward as walk
+from foldctx.models.attention import attend_alone, rotary_tables
 from tests.decoding.toys import MASK, RandomModel, info, request
 
 PRESETS = {
@@ -46,7 +47,7 @@ def test_the_network_sees_what_usage_says(name: str, monkeypatch: pytest.MonkeyP
     model = RandomModel(window=64)
     fed, positions, attended = [], [], [0, 0]
     model.model.wte.register_forward_hook(lambda _m, args, _o: fed.append(args[0].numel()))
-    tables, attention = walk.rotary_tables, walk.attend_alone
+    tables, attention = rotary_tables, attend_alone
     layers = cycle(range(2))
 
     def spy(at: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from foldctx.models.forward import attend_alone, attend_grouped
+from foldctx.models.attention import attend_alone, attend_grouped
 
 
 def test_rows_alone_and_in_groups_attend_alike() -> None:
