@@ -17,8 +17,9 @@ from foldctx_pipelines.training import __main__ as command
 from foldctx_pipelines.training import release as releasing
 from foldctx_pipelines.training.calibrate import calibrate
 from foldctx_pipelines.training.card import Recipe, read_effort
+from foldctx_pipelines.training.curriculum import Plan, Stage
 from foldctx_pipelines.training.release import release
-from foldctx_pipelines.training.train import Plan, Stage, Trainer
+from foldctx_pipelines.training.train import Trainer
 
 PLAN = Plan((Stage(30, 192, 2, 2, answer_rows=2), Stage(10, 320, 3, 2, answer_rows=1)))
 RECIPE = Recipe("python -m foldctx_pipelines.training --seed 0", ("prose.txt",))

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from foldctx.errors import UsageError
 from foldctx.models.architecture import Dims, Transformer
 from foldctx_pipelines.training import train
+from foldctx_pipelines.training.curriculum import Plan, Stage
 from foldctx_pipelines.training.tasks import answer_window, read_window
-from foldctx_pipelines.training.train import Plan, Stage, Trainer, batches_from, make_batches
+from foldctx_pipelines.training.train import Trainer, batches_from, make_batches
 from foldctx_pipelines.training.windows import UNANSWERING
 from foldctx_pipelines.training.worlds import build_world
 
@@ -166,7 +167,8 @@ from pathlib import Path
 import torch
 from foldctx.models.architecture import Dims, Transformer
 from foldctx_pipelines.training.worlds import build_world
-from foldctx_pipelines.training.train import Plan, Stage, Trainer
+from foldctx_pipelines.training.curriculum import Plan, Stage
+from foldctx_pipelines.training.train import Trainer
 
 ground, run, kill = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(1)

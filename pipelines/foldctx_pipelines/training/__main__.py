@@ -13,6 +13,7 @@ from foldctx.models.architecture import Dims, Transformer
 from foldctx_pipelines.commands import run_command
 from foldctx_pipelines.training.card import Recipe
 from foldctx_pipelines.training.circuit import initialise
+from foldctx_pipelines.training.curriculum import Plan, Stage
 from foldctx_pipelines.training.evaluate import quick_scores
 from foldctx_pipelines.training.export import copy_tokenizer
 from foldctx_pipelines.training.facts import load_banks
@@ -20,7 +21,7 @@ from foldctx_pipelines.training.meanings import token_meanings
 from foldctx_pipelines.training.prose import load_prose
 from foldctx_pipelines.training.release import release
 from foldctx_pipelines.training.sources import World
-from foldctx_pipelines.training.train import Plan, Stage, Trainer
+from foldctx_pipelines.training.train import Trainer
 from foldctx_pipelines.training.worlds import VOCABULARY, build_world, load_reader
 
 DIMS = Dims(width=320, layers=6, heads=5, kv_heads=5, mlp=832, embeddings=VOCABULARY, tied=True)

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,69 +21,11 @@ from torch.nn import functional
 from foldctx.errors import UsageError
 from foldctx.models.architecture import Transformer
 from foldctx.models.forward import Feed, hidden_states
+from foldctx_pipelines.training.curriculum import Plan
 from foldctx_pipelines.training.sources import World
 from foldctx_pipelines.training.stories import story_answer, story_read
 from foldctx_pipelines.training.tasks import add_cloze, answer_window, read_window, write_window
 from foldctx_pipelines.training.windows import UNANSWERING, Window
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A part of the curriculum: `steps` batches of `rows` windows of `length` tokens each.
-
-    A share `long_share` of the batches has windows of `long` tokens instead, and as many fewer; the
-    same with `answer_long` and `answer_long_share` for answering windows. A share `story_share` of
-    the reading windows and `story_answer_share` of the answering ones is of tales, whose lines only
-    mean something together.
-    """
-
-    steps: int
-    length: int
-    rows: int
-    questions: int
-    answer_length: int = 112
-    answer_rows: int = 12
-    long: int = 480
-    long_share: float = 0.0
-    answer_long: int = 288
-    answer_long_share: float = 0.0
-    story_share: float = 0.0
-    story_answer_share: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that decides the weights besides the data."""
-
-    stages: tuple[Stage, ...]
-    rate: float = 1e-3
-    warmup: int = 100
-    decay: int = 400
-    weight_decay: float = 0.01
-    seed: int = 0
-    targets: int = 40
-    probe_weight: float = 0.5
-
-    @property
-    def steps(self) -> int:
-        """All steps of all stages."""
-        return sum(stage.steps for stage in self.stages)
-
-    def stage(self, step: int) -> Stage:
-        """The stage that a step belongs to."""
-        end = 0
-        for stage in self.stages:
-            end += stage.steps
-            if step < end:
-                return stage
-        raise UsageError(f"step {step} lies beyond the plan of {self.steps} steps")
-
-    def rate_at(self, step: int) -> float:
-        """Linear warm-up, constant, then linear decay over the last `decay` steps."""
-        up = min(1.0, (step + 1) / self.warmup)
-        down = min(1.0, (self.steps - step) / max(1, self.decay))
-        return self.rate * min(up, max(down, 0.02))
-
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 """Ids (rows, length), trained indices, targets and weights (rows, targets), and the rows (over the
