@@ -18,7 +18,7 @@ $(VENV)/developed: $(VENV)/installed
 
 demo: $(VENV)/installed  ## Answer a question about a sample document with the embedded model.
 	$(BIN)/foldctx answer samples/lease.pdf \
-		--question "Which company inspects the goods hoist twice a year?"
+		--question "If the tenant uses the first break, what sum must it pay to the landlord?"
 
 test: $(VENV)/developed  ## The tests that a change must pass.
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not ray"

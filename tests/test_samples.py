@@ -1,6 +1,7 @@
 """The embedded reader on the samples, through the installed command; and the shuffled control."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,15 @@ def test_fold_answers_the_samples(tmp_path: Path) -> None:
     assert all(record["usage"]["position_max"] < 512 for record in records)
     report = check(trace.read_bytes().splitlines())
     assert report.ok and report.complete, report.problems
-    assert score.right >= 9 and score.on_page >= 0.8 * score.right, score
+    assert score.right >= 11 and score.abstained >= 2 and score.on_page >= 0.8 * score.right, score
+
+
+def test_the_demo_prints_the_right_answer_and_its_page() -> None:
+    (question,) = re.findall(r'--question "(.*)"', (ROOT / "Makefile").read_text())
+    (row,) = [row for row in ROWS if row["question"] == question]
+    (record,) = foldctx_json("answer", row["source"], "--question", question, "--json")
+    assert any(gold in record["answer"] for gold in row["answers"]), record["answer"]
+    assert record["evidence"][0]["page"] == row["page"]
 
 
 def test_shuffled_weights_answer_by_chance(tmp_path: Path) -> None:
