@@ -135,7 +135,7 @@ prompts that foldctx uses.
 
 | data | what of it | licence |
 |---|---|---|
-| hand-written banks | relations, questions and neutral sentences | as foldctx: Apache-2.0 |
+| hand-written banks | relations and frames, questions about them, neutral sentences | as foldctx: Apache-2.0 |
 | tales | needles, simulated worlds, facts that later ones replace | as foldctx |
 | all-MiniLM-L6-v2 | its vectors of single words, cut to 96 numbers, before the first step | Apache-2.0 |
 | WordNet 3 | nouns, synonyms, adjectives, definitions | WordNet licence, below |
