@@ -114,7 +114,7 @@ def test_output_three_windows_long_keeps_every_token(command: str, tmp_path: Pat
         (record,) = foldctx_json("generate", "The harbour lay still.", *options)
         tokens = record["tokens"]
     assert len(tokens) == 1536
-    mask = foldctx_json("models", "show", "embedded", "--json")[0]["ids"]["mask_id"]
+    mask = foldctx_json("models", "show", "embedded", "--json")[0]["mask_id"]
     assert mask not in tokens
     events = [json.loads(line) for line in trace.read_text().splitlines()]
     spans = [event for event in events if event["event"] == "fold" and event["kind"] == "span"]
