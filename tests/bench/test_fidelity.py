@@ -74,7 +74,7 @@ def test_cases_are_the_same_for_a_seed_and_others_for_another() -> None:
 
 
 def test_divergence_is_that_of_a_whole_forward_at_the_same_canvas() -> None:
-    cases = make_cases(PROMPTS, 4, length=150)
+    cases = make_cases(PROMPTS, 4, length=200)
     requests = [case.request for case in cases]
     whole = build_decoder("exact", block_length=8)
     for _, divergence in decode_listening(MODEL, requests, whole, max_rows=3):
@@ -125,7 +125,7 @@ def test_the_cheapest_reader_is_named_among_those_that_are_close() -> None:
 
 def test_a_run_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     decoders = build_decoders(["elastic(near=4)"], block_length=8)
-    options = {"length": 150, "compared": 2, "rows": 3}
+    options = {"length": 200, "compared": 2, "rows": 3}
     whole = list(compare_presets(MODEL, decoders, cases=6, folder=tmp_path, **options))
     records = [event for event in whole if isinstance(event, dict)]
     assert [event for event in whole if isinstance(event, str)].count("exact") == 6

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from foldctx.documents import sentences
 from foldctx_pipelines.benchmarks.reader.haystack import Haystack
 from foldctx_pipelines.training.facts import Bank, Fact, realise
 
@@ -50,11 +51,12 @@ class Lookup:
 
 
 def draw_lookup(rng: random.Random, bank: Bank, haystack: Haystack, *, answerable: bool) -> Lookup:
-    """A document of some pages and a question that it answers, or does not."""
+    """A document of some pages and a question that it answers in one sentence, or does not."""
     relations = rng.sample(bank.relations, len(bank.relations))
     while True:
         fact = realise(rng, relations.pop())
-        if answerable or fact.other_statement:
+        whole = len(sentences(fact.statement)) == 1
+        if whole and (answerable or fact.other_statement):
             break
     chosen = [realise(rng, relation) for relation in relations[: rng.randrange(12, 40)]]
     lines = [other.statement for other in chosen if _apart(fact, other)]
