@@ -132,11 +132,15 @@ def _layer(
     values = valued.split(_evenly(layer.values, h, 1), 1)
     picks = [feed.cache.fresh_rows(number, v) for feed, v in zip(feeds, values, strict=True)]
     asking = [p if w is None else w for p, w in zip(picks, wanted, strict=True)]
-    fresh, asked = _Rows(counts, picks), _Rows(counts, asking)
-    if valued.some:  # the others are normed for nothing: most of the rows of a feature cache
-        own, asks = (layer.before_attention(rows.of(x)) for rows in (fresh, asked))
-    else:
-        own, asks = fresh.of(h), asked.of(h)
+    fresh = _Rows(counts, picks)
+    asked = fresh if all(w is None for w in wanted) else _Rows(counts, asking)
+
+    def normed(rows: _Rows) -> Tensor:
+        # Where some are named, the others are normed for nothing: most rows of a feature cache.
+        return layer.before_attention(rows.of(x)) if valued.some else rows.of(h)
+
+    own = normed(fresh)
+    asks = own if asked is fresh else normed(asked)
     keys = fresh.split(rotate(_evenly(layer.keys, own, 1), fresh.of(tables, 1)), 1)
     queries = asked.split(rotate(_evenly(layer.queries, asks, 1), asked.of(tables, 1)), 1)
     pairs = [

@@ -37,6 +37,7 @@ def test_a_bank_is_well_formed(path: Path) -> None:
     for row in [*bank["relations"], *bank.get("frames", ())]:
         for relation in relations_of(row, lists):
             templates += [*relation.statements, *relation.questions, *relation.silent]
+            templates.append(relation.answer)
             check_relation(relation)
     for template in templates:
         assert template.strip()

@@ -34,7 +34,7 @@ def score_command(benchmark: str) -> Callable[..., None]:
         No model is loaded, and it can be repeated, also while the run goes on.
         """
         from foldctx_cli.console import Sink, check_target
-        from foldctx_pipelines.benchmarks.plots import check_heatmap, grids, write_heatmap
+        from foldctx_pipelines.benchmarks.plots import check_heatmap, lengths_of, write_heatmap
         from foldctx_pipelines.benchmarks.scores import score_run, write_scores
 
         check_target(output.output, "--output", [])
@@ -43,7 +43,7 @@ def score_command(benchmark: str) -> Callable[..., None]:
             check_target(path, "--heatmap", [])
         report = score_run(run, benchmark)
         if heatmap:
-            grids(report)  # refused before anything is written
+            lengths_of(report)  # refused before anything is written
         write_scores(report, into or run / "scores")
         for path in heatmap or ():
             write_heatmap(report, path)

@@ -168,6 +168,7 @@ def summarise(model: Model, rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _summary(model: Model, name: str, pairs: Sequence[tuple[Row, Row]]) -> dict[str, Any]:
     own = [row for row, _ in pairs]
     usage = sum((row.usage for row in own), start=Usage())
+    reads, answers = ([row for row in own if row.kind == kind] for kind in ("read", "answer"))
     right, base = [row.right for row in own], [row.right for _, row in pairs]
     difference = paired_difference(right, base)
     same = [a == b for pair in pairs for a, b in compared_tokens(*pair)]
@@ -182,25 +183,25 @@ def _summary(model: Model, name: str, pairs: Sequence[tuple[Row, Row]]) -> dict[
         "kl": sum(row.kl for row in own) / kl_rows if kl_rows else None,
         "kl_rows": kl_rows,
         "accuracy": sum(right) / count,
-        "read_accuracy": _share([row.right for row in own if row.kind == "read"]),
-        "answer_accuracy": _share([row.right for row in own if row.kind == "answer"]),
+        "read_accuracy": _share([row.right for row in reads]),
+        "answer_accuracy": _share([row.right for row in answers]),
         "difference": difference.value,
         "interval": [difference.low, difference.high],
         "within": count >= ENOUGH and difference.within(MARGIN),
         "forwards": usage.forwards / count,
         "tokens_fed": usage.tokens_fed / count,
-        "flops": model_flops(model.transformer.dims, usage) / count,
-        "read_flops": _kind_flops(model, own, "read"),
-        "answer_flops": _kind_flops(model, own, "answer"),
+        "flops": _flops(model, own),
+        "read_flops": _flops(model, reads),
+        "answer_flops": _flops(model, answers),
     }
 
 
-def _kind_flops(model: Model, rows: Sequence[Row], kind: str) -> float | None:
-    """FLOPs per case of one kind; None where there is none."""
-    usages = [row.usage for row in rows if row.kind == kind]
-    if not usages:
+def _flops(model: Model, rows: Sequence[Row]) -> float | None:
+    """FLOPs per case; None where there is none."""
+    if not rows:
         return None
-    return model_flops(model.transformer.dims, sum(usages, start=Usage())) / len(usages)
+    usage = sum((row.usage for row in rows), start=Usage())
+    return model_flops(model.transformer.dims, usage) / len(rows)
 
 
 def _share(flags: Sequence[bool]) -> float | None:

@@ -45,14 +45,20 @@ def check_heatmap(path: Path) -> None:
             )
 
 
+def lengths_of(report: Report) -> list[str]:
+    """The lengths that a report has columns for. Raises UsageError for a benchmark without any."""
+    lengths = [column for column in report.columns if column.isdecimal()]
+    if not lengths:
+        raise UsageError(f"{report.benchmark} has no lengths to draw; ruler and babilong have")
+    return lengths
+
+
 def grids(report: Report) -> list[Grid]:
     """Tasks over lengths, and depths over lengths where samples say how deep their needle is.
 
     Raises UsageError for a benchmark without lengths.
     """
-    lengths = [column for column in report.columns if column.isdecimal()]
-    if not lengths:
-        raise UsageError(f"{report.benchmark} has no lengths to draw; ruler and babilong have")
+    lengths = lengths_of(report)
     tasks = [row.task for row in report.tasks]
     by_task, by_depth = [], []
     for row in report.scored:

@@ -28,8 +28,10 @@ def _ask(rng: random.Random, world: World) -> tuple[Fact, bool]:
     fact = draw_fact(rng, world)
     if not fact.silent_question or rng.random() >= _SILENT:
         return fact, True
-    fact = replace(fact, question=fact.silent_question, other_statement=fact.statement)
-    return replace(fact, sibling_statement=""), False  # it may tell what was asked
+    # What else is said of the subject may tell what is asked, so that no sibling goes along.
+    question, misleading = fact.silent_question, fact.statement
+    fact = replace(fact, question=question, other_statement=misleading, sibling_statement="")
+    return fact, False
 
 
 def _unit(rng: random.Random, world: World, fact: Fact, text: str) -> str:
